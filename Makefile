@@ -1,0 +1,42 @@
+# `make setup` fetches uv into .tools when it is not installed; nothing else is touched.
+
+UV_VERSION := 0.13.9
+UV := $(shell command -v uv || echo .tools/bin/uv)
+PYTHON ?= python3
+# N999: the package's folder is a blank until it is rendered.
+RUFF := ruff check --cache-dir .ruff_cache --ignore N999
+SOURCES := ml_service_template.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
+
+# Without bytecode every process compiles all that it imports, which takes minutes here.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format clean
+
+help: ## what can be done here
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(UV) ## the template's own tools, into .venv
+	$(UV) sync --quiet
+
+.tools/bin/uv:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+demo: setup ## a service in build/: rendered, trained and asked for a prediction
+	$(UV) run python tools/demo.py
+
+test: setup ## everything the template promises, proved on what it renders
+	$(UV) run pytest
+
+check: setup ## style of the template and of the product's sources
+	$(UV) run $(RUFF) $(SOURCES)
+	$(UV) run black --check --quiet $(SOURCES)
+
+format: setup ## put the code into the one style
+	$(UV) run $(RUFF) --fix $(SOURCES)
+	$(UV) run black --quiet $(SOURCES)
+
+clean: ## remove what can be made again
+	rm -rf build .venv .tools .pytest_cache .ruff_cache uv.lock
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,178 @@
+"""Projects to look at: rendered in this process, by the command, or set up in full."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from allpairspy import AllPairs
+
+from ml_service_template import CHOICES
+
+TEMPLATE = Path(__file__).parents[1]
+SEED = int(os.environ.get("SEED", "20261122"))
+
+# `uv run` says where it is itself, wherever make has found or put it.
+UV = os.environ.get("UV") or shutil.which("uv") or "uv"
+TOOLS = str(Path(sys.executable).parent)
+OURS = {"VIRTUAL_ENV", "PYTHONPATH", "UV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+
+Answers = dict[str, str]
+
+
+def pytest_report_header() -> str:
+    return f"seed of random texts: {SEED} (another one: SEED=1 make test)"
+
+
+def every_combination() -> list[Answers]:
+    return [
+        dict(zip(CHOICES, each, strict=True))
+        for each in itertools.product(*CHOICES.values())
+    ]
+
+
+def telling_combinations() -> list[Answers]:
+    """Each pair of choices once, the defaults, and the answers furthest from them."""
+    rows = [
+        [each[0] for each in CHOICES.values()],
+        [each[-1] for each in CHOICES.values()],
+        *AllPairs(list(CHOICES.values())),
+    ]
+    return [
+        dict(zip(CHOICES, each, strict=True))
+        for each in dict.fromkeys(map(tuple, rows))
+    ]
+
+
+def name_of(answers: Mapping[str, str]) -> str:
+    """The choices that differ from the defaults, as a test's name shows them."""
+    chosen = [each for name, each in answers.items() if each != CHOICES[name][0]]
+    return "-".join(chosen) or "defaults"
+
+
+def bare_environment() -> dict[str, str]:
+    """What a project's own commands see: uv, and nothing else of the template's."""
+    kept = {name: each for name, each in os.environ.items() if name not in OURS}
+    folders = [each for each in kept["PATH"].split(os.pathsep) if each != TOOLS]
+    kept["PATH"] = os.pathsep.join([*folders, str(Path(UV).parent)])
+    return kept
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A project that the template made."""
+
+    path: Path
+
+    def files(self) -> list[str]:
+        return sorted(
+            each.relative_to(self.path).as_posix()
+            for each in self.path.rglob("*")
+            if each.is_file()
+        )
+
+    def text(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.path,
+            env=bare_environment() | variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def succeeds(self, *command: str, **variables: str) -> str:
+        """What the command prints; shown in full when it fails."""
+        done = self.run(*command, **variables)
+        shown = done.stdout + done.stderr
+        assert done.returncode == 0, f"{' '.join(command)} failed:\n{shown}"
+        return shown
+
+
+@pytest.fixture(scope="session")
+def render(cookies_session) -> Callable[..., Rendered]:
+    def bake(**answers: str) -> Rendered:
+        result = cookies_session.bake(extra_context=answers, template=str(TEMPLATE))
+        if result.exception is not None:
+            raise result.exception
+        return Rendered(result.project_path)
+
+    return bake
+
+
+@dataclass(frozen=True)
+class Cookiecutter:
+    """The command as a user runs it, in an empty folder, with its own configuration."""
+
+    home: Path
+
+    @property
+    def output(self) -> Path:
+        return self.home / "new" / "output"
+
+    @property
+    def replay(self) -> Path:
+        return self.home / "replay" / f"{TEMPLATE.name}.json"
+
+    def __call__(
+        self,
+        *arguments: str,
+        typed: str = "",
+        defaults: Mapping[str, object] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        configuration = self.home / "configuration.yaml"
+        written = {
+            "replay_dir": str(self.replay.parent),
+            "default_context": defaults or {},
+        }
+        configuration.write_text(json.dumps(written), encoding="utf-8")
+        command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), *arguments]
+        command += [
+            "--config-file",
+            str(configuration),
+            "--output-dir",
+            str(self.output),
+        ]
+        utf8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+        return subprocess.run(
+            command,
+            cwd=self.home,
+            env=bare_environment() | utf8,
+            input=typed,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture
+def cookiecutter(tmp_path: Path) -> Cookiecutter:
+    return Cookiecutter(tmp_path)
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(SEED)
+
+
+@pytest.fixture(scope="session")
+def project(render: Callable[..., Rendered]) -> Iterator[Rendered]:
+    """The default project, set up from nothing and trained, as its README says."""
+    rendered = render()
+    rendered.succeeds("make", "setup")
+    rendered.succeeds("make", "train")
+    return rendered

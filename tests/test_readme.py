@@ -1,0 +1,114 @@
+"""What the READMEs tell people to type, open or set exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TEMPLATE, Rendered
+
+BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+TREE = re.compile(r"^[│ ]*[├└]── (\S+)", re.MULTILINE)
+# Programs that are neither the project's nor the template's.
+KNOWN_ELSEWHERE = {"cd", "curl", "git", "uvx", "cruft", "export"}
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md", "SECURITY.md"]
+
+
+def commands(page: str) -> Iterator[str]:
+    """Each line to type: all of a `sh` block, those after `$` of a `console` block."""
+    for kind, block in BLOCK.findall(page.replace("\\\n", " ")):
+        for line in block.splitlines():
+            if kind == "console" and not line.startswith("$ "):
+                continue
+            if command := line.removeprefix("$ ").split("  #")[0].strip():
+                yield command
+
+
+def judge_commands(page: str, project: Rendered) -> None:
+    for command in commands(page):
+        words = [each for each in shlex.split(command) if "=" not in each]
+        if not words or words[0] in KNOWN_ELSEWHERE:
+            continue
+        if words[0] == "make":
+            project.succeeds("make", "--dry-run", words[1])
+        elif words[:2] == ["uv", "run"]:
+            judge_options(project, words)
+        else:
+            pytest.fail(f"{command!r} is a command that nothing here provides")
+
+
+def judge_options(project: Rendered, words: list[str]) -> None:
+    program = words[2]
+    subcommand = [each for each in words[3:4] if program == "wine-classifier"]
+    shown = project.succeeds("uv", "run", program, *subcommand, "--help")
+    for option in words[3:]:
+        assert not option.startswith("-") or option in shown, f"{program}: {option}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_the_template_s_pages_exists(page):
+    text = (TEMPLATE / page).read_text(encoding="utf-8")
+    judge_commands(text, Rendered(TEMPLATE))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_the_template_s_pages_leads_somewhere(page):
+    text = (TEMPLATE / page).read_text(encoding="utf-8")
+    folder = (TEMPLATE / page).parent
+    assert [each for each in LINK.findall(text) if not (folder / each).exists()] == []
+
+
+def test_every_decision_is_listed():
+    folder = TEMPLATE / "docs" / "decisions"
+    listed = LINK.findall((folder / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(each.name for each in folder.glob("[0-9]*.md"))
+
+
+def test_the_tree_on_the_template_s_page_is_the_tree_that_is_rendered(render):
+    shown = TREE.findall((TEMPLATE / "README.md").read_text(encoding="utf-8"))
+    names = [each.rstrip("/") for each in shown]
+    assert len(names) > 10
+    inside = render().path
+    there = {each.name for each in inside.rglob("*")} | {"src/wine_classifier"}
+    assert [each for each in names if each not in there] == []
+
+
+def test_every_question_is_explained_on_the_template_s_page():
+    from ml_service_template import QUESTIONS
+
+    page = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    asked = [each for each in QUESTIONS if not each.startswith("_")]
+    assert [each for each in asked if f"`{each}`" not in page] == []
+
+
+def test_every_option_of_cookiecutter_on_the_template_s_page_exists():
+    page = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "cookiecutter", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    options = re.findall(r"cookiecutter[^`\n]* (--[a-z-]+)", page)
+    assert options
+    assert [each for each in options if each not in known] == []
+
+
+def test_every_command_of_the_project_s_page_exists(project):
+    page = project.text("README.md")
+    assert len(list(commands(page))) >= 3
+    judge_commands(page, project)
+
+
+def test_every_link_of_the_project_s_page_leads_somewhere(project):
+    links = LINK.findall(project.text("README.md"))
+    assert [each for each in links if not Path(project.path, each).exists()] == []
+
+
+def test_every_setting_on_the_project_s_page_exists(project):
+    listing = "from wine_classifier.settings import FIELDS; print(*FIELDS)"
+    names = project.succeeds("uv", "run", "python", "-c", listing).upper().split()
+    shown = set(re.findall(r"\bML_([A-Z_]+)", project.text("README.md")))
+    assert shown - set(names) == set()

@@ -1,0 +1,60 @@
+"""Projects prove themselves: their checks are green, and what they build installs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Rendered, name_of, telling_combinations
+
+from ml_service_template import DEPENDENCIES, SLUG, STDLIB
+
+SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
+
+
+@pytest.mark.parametrize("answers", telling_combinations(), ids=name_of)
+def test_its_own_checks_are_green(render, project, answers):
+    rendered = project if name_of(answers) == "defaults" else render(**answers)
+    shown = rendered.succeeds("make", "setup") + rendered.succeeds("make", "check")
+    assert re.search(r"\d+ passed", shown)
+    assert "failed" not in shown
+
+
+def test_nobody_can_call_a_project_like_a_module_that_it_imports(project):
+    listing = (
+        "from importlib.metadata import distributions, packages_distributions as p\n"
+        "print(*p(), *(each.name for each in distributions()))"
+    )
+    names = project.succeeds("uv", "run", "python", "-c", listing).split()
+    slugs = {re.sub("[-_.]+", "-", each).lower() for each in names if each[0] != "_"}
+    slugs = {each for each in slugs if re.fullmatch(SLUG, each) and "mypyc" not in each}
+    assert slugs - DEPENDENCIES - STDLIB == {"wine-classifier"}
+
+
+def test_make_fetches_uv_when_it_is_missing(render, tmp_path):
+    for name in ("sh", "python3", "make", "rm"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    rendered = render()
+    rendered.succeeds("make", ".tools/bin/uv", PATH=str(tmp_path))
+    assert rendered.succeeds(".tools/bin/uv", "--version").startswith("uv 0.13.9")
+
+
+def test_its_wheel_works_in_an_empty_environment(project, tmp_path):
+    project.succeeds("uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path))
+    wheel = next(tmp_path.glob("wine_classifier-*.whl"))
+    empty = Rendered(tmp_path)
+    empty.succeeds("uv", "venv", "--quiet", "empty")
+    empty.succeeds("uv", "pip", "install", "--python", "empty", str(wheel))
+    command = str(tmp_path / "empty" / SCRIPTS / "wine-classifier")
+    predictions = project.succeeds(command, "predict", "data/sample.csv").splitlines()
+    assert predictions[0].startswith("cultivar,probability_")
+    assert len(predictions) == 1 + 178
+    python = str(tmp_path / "empty" / SCRIPTS / "python")
+    asked = "import importlib.util as u; print(u.find_spec('sklearn'))"
+    assert empty.succeeds(python, "-c", asked) == "None\n"
+    asked = "import wine_classifier as w; print(*w.__path__)"
+    package = Path(empty.succeeds(python, "-c", asked).strip())
+    assert (package / "py.typed").is_file()

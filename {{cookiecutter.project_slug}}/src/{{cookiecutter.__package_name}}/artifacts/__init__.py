@@ -1,0 +1,1 @@
+"""Trained models as files: what one holds, and where versions are kept."""

@@ -1,0 +1,142 @@
+"""Every failure that this project can name; each takes facts and words its message.
+
+ProjectError
+├── SettingInvalid         an environment variable or option can't be used
+├── DataInvalid            a data file, contract or thresholds file breaks a rule
+├── TrainingImpossible     the data is fine but this model can't learn from it
+├── ArtifactError
+│   ├── ArtifactMissing    no such model or version in the store
+│   ├── ArtifactCorrupt    files that don't match their manifest
+│   └── PromotionRefused   the version didn't pass its gate
+├── RequestError           the client's doing
+│   ├── Malformed          not the JSON or the form that was expected
+│   ├── FieldInvalid       a named part is wrong: expected, received
+│   ├── UnknownPath        no such path, model or version
+│   ├── MethodRefused      the path exists, the method doesn't
+│   ├── Unauthorised       no valid key
+│   ├── BodyTooSlow        the body didn't arrive in time
+│   ├── BodyTooLarge       more bytes or rows than allowed
+│   └── MediaUnsupported   a content type or encoding that isn't read
+└── Unavailable            try again later
+    ├── NotReady           starting, failed to start, or draining
+    ├── Overloaded         every slot and the queue are taken
+    └── DeadlineExceeded   the answer would come too late
+"""
+
+from collections.abc import Sequence
+
+
+class ProjectError(Exception):
+    """Base of all failures below; `str(error)` is a sentence for a person."""
+
+
+class SettingInvalid(ProjectError):
+    def __init__(self, name: str, expected: str, received: object) -> None:
+        super().__init__(f"{name}: expected {expected}, received {received!r}")
+
+
+class DataInvalid(ProjectError):
+    """One file, and every problem found in it up to the reader's patience."""
+
+    def __init__(self, source: object, problems: Sequence[str]) -> None:
+        if len(problems) == 1:
+            super().__init__(f"{source}: {problems[0]}")
+        else:
+            lines = "".join(f"\n  {problem}" for problem in problems)
+            super().__init__(f"{source}: {len(problems)} problems{lines}")
+
+
+class TrainingImpossible(ProjectError):
+    pass
+
+
+class ArtifactError(ProjectError):
+    pass
+
+
+class ArtifactMissing(ArtifactError):
+    def __init__(self, place: object, wanted: str, remedy: str) -> None:
+        super().__init__(f"{place}: {wanted} not found; {remedy}")
+
+
+class ArtifactCorrupt(ArtifactError):
+    def __init__(self, place: object, expected: str, received: object) -> None:
+        super().__init__(f"{place}: expected {expected}, received {received}")
+
+
+class PromotionRefused(ArtifactError):
+    def __init__(self, version: str, failures: Sequence[str]) -> None:
+        super().__init__(
+            f"version {version} is not promoted: {'; '.join(failures)}. "
+            "Improve the model, or state why with --force REASON"
+        )
+
+
+class RequestError(ProjectError):
+    pass
+
+
+class Malformed(RequestError):
+    def __init__(self, expected: str, received: str) -> None:
+        super().__init__(f"body: expected {expected}, received {received}")
+
+
+class FieldInvalid(RequestError):
+    def __init__(self, field: str, expected: str, received: object) -> None:
+        super().__init__(f"{field}: expected {expected}, received {received}")
+
+
+class UnknownPath(RequestError):
+    pass
+
+
+class MethodRefused(RequestError):
+    def __init__(self, path: str, allowed: str, received: str) -> None:
+        self.allowed = allowed
+        super().__init__(f"{path}: expected {allowed}, received {received}")
+
+
+class Unauthorised(RequestError):
+    def __init__(self) -> None:
+        super().__init__(
+            "authorization: expected 'Bearer' and a valid key, received none that is"
+        )
+
+
+class BodyTooSlow(RequestError):
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(f"body: expected all of it within {deadline_s:g} s, got less")
+
+
+class BodyTooLarge(RequestError):
+    def __init__(self, field: str, limit: int, unit: str, received: object) -> None:
+        super().__init__(f"{field}: expected at most {limit} {unit}, got {received}")
+
+
+class MediaUnsupported(RequestError):
+    def __init__(self, header: str, expected: str, received: str) -> None:
+        super().__init__(f"{header}: expected {expected}, received {received!r}")
+
+
+class Unavailable(ProjectError):
+    """`retry_after_s` is when trying again makes sense."""
+
+    retry_after_s = 1
+
+
+class NotReady(Unavailable):
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"not ready: {phase}; try again later")
+
+
+class Overloaded(Unavailable):
+    def __init__(self, in_flight: int, queued: int) -> None:
+        super().__init__(
+            f"{in_flight} requests in flight and {queued} waiting are all that this "
+            "service takes; try again later"
+        )
+
+
+class DeadlineExceeded(Unavailable):
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(f"no answer within {deadline_s:g} s; send fewer rows")

@@ -1,0 +1,1 @@
+"""The algorithm: compiled loops, the estimator to learn, the predictor to serve."""

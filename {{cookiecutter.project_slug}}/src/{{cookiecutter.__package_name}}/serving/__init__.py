@@ -1,0 +1,1 @@
+"""Request bytes in, response bytes out. Never imported by training."""

@@ -1,0 +1,243 @@
+"""The outermost ASGI layer: every duty of every request, and the hot routes.
+
+Request id, authentication, body limit, metrics and the log line are done here, in one
+pass, so they hold for hot and ordinary routes alike. The hot routes run the same steps
+as the documented ones in routes.py; a test proves that both answer the same bytes.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ..errors import MethodRefused, NotReady, ProjectError
+from .failures import Headers, Reply, refuse
+from .keys import Keys
+from .limits import Disconnected
+from .service import Service, Steps
+from .telemetry import Telemetry
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+# Answered without a key, also when keys are required.
+OPEN_PATHS = {
+    "/",
+    "/docs",
+    "/metrics",
+    "/openapi.json",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/_/health",
+    "/_/ready",
+}
+OPEN_BELOW = "/docs/"
+SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+UNREAD = {408, 413}
+POLICY_VIOLATION = 1008
+
+
+class Edge:
+    """The ASGI application that the server runs.
+
+    make_api builds the documented application around `service`. It is called once the
+    model is ready or has failed, or when the first request needs it, since importing
+    the framework takes as long as loading the model.
+    """
+
+    def __init__(self, service: Service, make_api: Callable[[Service], Any]) -> None:
+        settings = service.settings
+        self.service = service
+        self.telemetry = Telemetry(service)
+        self.keys = Keys(settings.api_keys, settings.api_keys_file)
+        self._make_api = make_api
+        self._api: asyncio.Task[App] | None = None
+        self._ids = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count())
+        model_v1 = f"/v1/models/{service.name}:predict"
+        model_v2 = f"/v2/models/{service.name}/infer"
+        self._hot: dict[str, Steps] = {
+            model_v1: service.predict_v1,
+            model_v2: service.infer_v2,
+        }
+        self._plain: dict[str, Callable[[], Reply]] = {
+            "/v2/health/live": live,
+            "/v2/health/ready": self.ready,
+            "/_/health": live,
+            "/_/ready": self.ready,
+            "/metrics": self.telemetry.expose,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        path, method = scope["path"], scope["method"]
+        request_id, trace = self._identify(headers)
+        steps = self._hot.get(path)
+        route = path
+        try:
+            if self.keys.required and not is_open(path):
+                self.keys.check(headers.get(b"authorization"))
+            if steps is not None:
+                if method != "POST":
+                    raise MethodRefused(path, "POST", method)
+                body = await self.service.bodies.read(headers, receive)
+                reply = await self.service.respond(steps, body, headers)
+            elif path in self._plain and method in ("GET", "HEAD"):
+                reply = self._plain[path]()
+            else:
+                route = "other"
+                await self._pass_on(scope, receive, send, started, request_id, trace)
+                return
+        except Disconnected:
+            return
+        except ProjectError as error:
+            reply = refuse(error)
+        except Exception as error:
+            log.exception("request %s failed", request_id)
+            reply = refuse(ProjectError(str(error)))
+        status, body = reply.status, reply.body
+        answer = [
+            (b"content-type", reply.content_type),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", request_id.encode()),
+            *self._more_headers(status),
+            *reply.headers,
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": answer})
+        await send(
+            {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
+        )
+        self.telemetry.record(
+            method, route, status, started, reply.rows, request_id, trace
+        )
+
+    def _identify(self, headers: dict[bytes, bytes]) -> tuple[str, str]:
+        """The request's id, the client's own where it is harmless, and its trace."""
+        given = headers.get(b"x-request-id")
+        if given is not None and SAFE_ID.fullmatch(given):
+            request_id = given.decode()
+        else:
+            request_id = next(self._ids)
+        trace = ""
+        if b"traceparent" in headers:
+            match = TRACE.fullmatch(headers[b"traceparent"])
+            trace = f',"trace_id":"{match[1].decode()}"' if match else ""
+        return request_id, trace
+
+    def _more_headers(self, status: int) -> Headers:
+        """The version that answers; and a word to a client that keeps its connection,
+        to come back elsewhere: while draining, and when a body was left unread."""
+        if self.service.draining or status in UNREAD:
+            return [*self.service.version_header, (b"connection", b"close")]
+        return self.service.version_header
+
+    async def _pass_on(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        started: float,
+        request_id: str,
+        trace: str,
+    ) -> None:
+        """Hand a request to the documented application; watch what it answers."""
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                    *self._more_headers(status),
+                ]
+            await send(message)
+
+        api = await self._open_api()
+        try:
+            await api(scope, receive, watched)
+        except Exception:  # its own handlers have answered
+            log.exception("request %s failed", request_id)
+        route = getattr(scope.get("route"), "path", "other")
+        self.telemetry.record(
+            scope["method"], route, status, started, 0, request_id, trace
+        )
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server's start and end, and WebSockets, which need a key too."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        try:
+            if self.keys.required:
+                self.keys.check(dict(scope["headers"]).get(b"authorization"))
+        except ProjectError:
+            await receive()
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        api = await self._open_api()
+        await api(scope, receive, send)
+
+    def _open_api(self) -> "asyncio.Task[App]":
+        """The documented application, built once, beside the event loop."""
+        if self._api is None:
+            making = asyncio.to_thread(self._make_api, self.service)
+            self._api = asyncio.create_task(making)
+        return self._api
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Complete the start at once, so that the socket opens; then load."""
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._watch())]
+        await receive()
+        for task in tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("the application did not end well", exc_info=outcome)
+        self.service.workers.close()
+        self.telemetry.flush()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _live(self) -> None:
+        """Start the service, then the application with a lifespan of its own."""
+        await self.service.start()
+        api: Any = await self._open_api()
+        async with api.router.lifespan_context(api):
+            await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
+        """What has to be looked at now and then: slow bodies, changed keys."""
+        pause_s = min(1.0, self.service.settings.deadline_s / 4)
+        while True:
+            await asyncio.sleep(pause_s)
+            self.service.bodies.sweep()
+            self.keys.refresh()
+
+    def ready(self) -> Reply:
+        if self.service.ready:
+            return Reply(b'{"ready":true}')
+        return refuse(NotReady(self.service.phase))
+
+
+def live() -> Reply:
+    return Reply(b'{"live":true}')
+
+
+def is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_BELOW)

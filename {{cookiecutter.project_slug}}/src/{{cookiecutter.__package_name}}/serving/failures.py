@@ -1,0 +1,49 @@
+"""Named failures in, HTTP statuses out: the one table, and the one form of an error."""
+
+import msgspec
+
+from .. import errors
+
+STATUSES: dict[type[Exception], int] = {
+    errors.Malformed: 400,
+    errors.FieldInvalid: 400,
+    errors.Unauthorised: 401,
+    errors.UnknownPath: 404,
+    errors.MethodRefused: 405,
+    errors.BodyTooSlow: 408,
+    errors.BodyTooLarge: 413,
+    errors.MediaUnsupported: 415,
+    errors.NotReady: 503,
+    errors.Overloaded: 503,
+    errors.DeadlineExceeded: 504,
+}
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Reply(msgspec.Struct):
+    """An answer before it is sent: status, body, and headers beside the usual ones."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = b"application/json"
+    headers: Headers = []
+    rows: int = 0
+
+
+def refuse(error: errors.ProjectError) -> Reply:
+    """What a client is told; anything that is not in the table is our own fault."""
+    status = STATUSES.get(type(error), 500)
+    headers: Headers = []
+    if isinstance(error, errors.Unavailable):
+        headers.append((b"retry-after", b"%d" % error.retry_after_s))
+    if isinstance(error, errors.Unauthorised):
+        headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, errors.MethodRefused):
+        headers.append((b"allow", error.allowed.encode()))
+    text = str(error) if status != 500 else "internal error; see the log"
+    return Reply(error_body(text), status, headers=headers)
+
+
+def error_body(text: str) -> bytes:
+    return msgspec.json.encode({"error": text})

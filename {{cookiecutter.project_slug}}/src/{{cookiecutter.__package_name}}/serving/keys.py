@@ -1,0 +1,64 @@
+"""Who may ask: bearer keys, several at once so that they can be rotated."""
+
+import hashlib
+import hmac
+from pathlib import Path
+
+from ..errors import SettingInvalid, Unauthorised
+
+
+class Keys:
+    """Keys from the environment and from a file that is read again when it changes.
+
+    Only digests are kept and compared, in constant time; a key is never logged.
+    """
+
+    def __init__(self, listed: str, file: str) -> None:
+        self._listed = {digest(key) for key in listed.split(",") if key.strip()}
+        self._file = Path(file) if file else None
+        self._stamp: tuple[int, int] | None = None
+        self._keys = self._listed
+        if self._file:
+            try:
+                self._read(self._file)
+            except OSError as error:
+                expected = "a file that can be read"
+                raise SettingInvalid("ML_API_KEYS_FILE", expected, file) from error
+            if not self._keys:
+                raise SettingInvalid("ML_API_KEYS_FILE", "a key in the file", file)
+
+    @property
+    def required(self) -> bool:
+        return bool(self._keys)
+
+    def check(self, authorization: bytes | None) -> None:
+        """Fails: Unauthorised unless it is `Bearer` and one of the keys."""
+        scheme, _, key = (authorization or b"").partition(b" ")
+        given = hashlib.sha256(key.strip()).digest()
+        found = False
+        for known in self._keys:
+            found |= hmac.compare_digest(given, known)
+        if not found or scheme.lower() != b"bearer":
+            raise Unauthorised
+
+    def refresh(self) -> None:
+        """Read the file again if it changed; keep the old keys while it can't be."""
+        if self._file:
+            try:
+                self._read(self._file)
+            except OSError:
+                return
+
+    def _read(self, path: Path) -> None:
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if stamp != self._stamp:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found = {digest(line) for line in lines if line.strip()}
+            self._stamp = stamp
+            if found or self._listed:
+                self._keys = found | self._listed
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.strip().encode()).digest()

@@ -1,0 +1,296 @@
+"""The documented routes: what each takes and answers, and what OpenAPI says of them.
+
+They run the same steps as the hot routes of edge.py, which answers those itself; what
+reaches these functions are metadata, paths that name a version, and mistakes.
+"""
+
+from importlib import metadata
+from typing import Any
+
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from ..errors import (
+    FieldInvalid,
+    MethodRefused,
+    NotReady,
+    ProjectError,
+    UnknownPath,
+)
+from . import openapi
+from .decode import INPUT
+from .failures import Reply, error_body, refuse
+from .service import Service, Steps
+
+INFERENCE_REFUSALS = openapi.refusals(400, 401, 404, 408, 413, 415, 503, 504)
+
+
+def to_response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.headers["content-type"] = reply.content_type.decode()
+    for name, value in reply.headers:
+        response.headers[name.decode()] = value.decode()
+    return response
+
+
+def new_api(service: Service) -> FastAPI:
+    """The framework set up: its pages need no CDN, and nothing unasked for is on."""
+    settings = service.settings
+    switches: dict[str, Any] = {
+        "title": service.name,
+        "version": metadata.version(service.name),
+        "summary": metadata.metadata(service.name)["Summary"],
+        "root_path": settings.root_path,
+        "max_body_size": settings.max_body_bytes,
+        "telemetry": {"tracing": False, "metrics": False, "logs": False},
+    }
+    if not settings.docs:
+        return FastAPI(openapi_url=None, **switches)
+    api: FastAPI = FastAPIOffline(redoc_url=None, static_url="/docs/static", **switches)
+    return api
+
+
+def add_routes(api: FastAPI, service: Service) -> None:
+    """Everything of the protocols, and one form for every error."""
+    add_failures(api)
+    add_health(api, service)
+    add_metadata(api, service)
+    add_inference(api, service)
+    add_stream(api, service)
+
+    @api.get("/", include_in_schema=False)
+    async def home(request: Request) -> Response:
+        if not service.settings.docs:
+            raise UnknownPath("/: the documentation is switched off (ML_DOCS)")
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
+
+
+def add_failures(api: FastAPI) -> None:
+    """Errors of the framework and of our own code take the same form."""
+
+    @api.exception_handler(ProjectError)
+    async def named(_: Request, error: ProjectError) -> Response:
+        return to_response(refuse(error))
+
+    @api.exception_handler(HTTPException)
+    async def unnamed(request: Request, error: HTTPException) -> Response:
+        path = request.url.path
+        if error.status_code == 404:
+            return to_response(refuse(UnknownPath(f"{path}: no such path; see /docs")))
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            return to_response(refuse(MethodRefused(path, allowed, request.method)))
+        return to_response(Reply(error_body(str(error.detail)), error.status_code))
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        received = type(first.get("input")).__name__
+        return to_response(refuse(FieldInvalid(field, first["msg"], received)))
+
+    @api.exception_handler(Exception)
+    async def ours(_: Request, __: Exception) -> Response:
+        return to_response(refuse(ProjectError()))  # edge.py logs it
+
+
+def add_health(api: FastAPI, service: Service) -> None:
+    flag = {"type": "object", "properties": {"live": {"type": "boolean"}}}
+    ready_flag = {"type": "object", "properties": {"ready": {"type": "boolean"}}}
+
+    @api.get("/v2/health/live", tags=["health"], responses=openapi.answer(flag, "Live"))
+    async def live() -> Response:
+        """The process answers. Never depends on the model."""
+        return Response(b'{"live":true}', media_type="application/json")
+
+    @api.get(
+        "/v2/health/ready",
+        tags=["health"],
+        responses=openapi.answer(ready_flag, "Ready") | openapi.refusals(503),
+    )
+    async def ready() -> Response:
+        """A model is loaded, verified and warm, and the service is not draining."""
+        if not service.ready:
+            raise NotReady(service.phase)
+        return Response(b'{"ready":true}', media_type="application/json")
+
+
+def add_metadata(api: FastAPI, service: Service) -> None:
+    anything = {"type": "object"}
+    known = openapi.answer(anything, "As the Open Inference Protocol says")
+
+    @api.get("/v2", tags=["v2"], responses=known)
+    async def server() -> dict[str, Any]:
+        """What serves here, and what it can do beyond the protocol's core."""
+        return {
+            "name": service.name,
+            "version": metadata.version(service.name),
+            "extensions": ["binary_tensor_data"],
+        }
+
+    @api.get(
+        "/v2/models/{model}", tags=["v2"], responses=known | openapi.refusals(404, 503)
+    )
+    @api.get(
+        "/v2/models/{model}/versions/{version}",
+        tags=["v2"],
+        responses=known | openapi.refusals(404, 503),
+    )
+    async def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
+        """Tensors, features with units and ranges, classes, and how good it is."""
+        check_path(service, model, version)
+        return describe(service)
+
+    ready_flag = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
+    }
+
+    @api.get(
+        "/v2/models/{model}/ready",
+        tags=["v2"],
+        responses=openapi.answer(ready_flag, "Ready") | openapi.refusals(404, 503),
+    )
+    @api.get(
+        "/v2/models/{model}/versions/{version}/ready",
+        tags=["v2"],
+        responses=openapi.answer(ready_flag, "Ready") | openapi.refusals(404, 503),
+    )
+    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+        """This model, in this version, takes requests."""
+        check_path(service, model, version)
+        if not service.ready:
+            raise NotReady(service.phase)
+        return {"name": model, "ready": True}
+
+    @api.get("/v1/models/{model}", tags=["v1"], responses=openapi.refusals(404, 503))
+    @api.get(
+        "/v1/models/{model}/versions/{version}",
+        tags=["v1"],
+        responses=openapi.refusals(404, 503),
+    )
+    async def status(model: str, version: str | None = None) -> dict[str, Any]:
+        """The version in service and its state, in TensorFlow Serving's form."""
+        check_path(service, model, version)
+        state = {
+            "version": service.version,
+            "state": "AVAILABLE" if service.ready else "UNLOADING",
+            "status": {"error_code": "OK", "error_message": ""},
+        }
+        return {"model_version_status": [state]}
+
+
+def add_inference(api: FastAPI, service: Service) -> None:
+    async def respond(
+        request: Request, steps: Steps, model: str, version: str | None
+    ) -> Response:
+        check_path(service, model, version)
+        headers = dict(request.headers.raw)
+        body = await service.bodies.read(headers, request.receive)
+        return to_response(await service.respond(steps, body, headers))
+
+    v1: dict[str, Any] = {
+        "tags": ["v1"],
+        "responses": openapi.answer(openapi.v1_response(service), "One per row")
+        | INFERENCE_REFUSALS,
+        "openapi_extra": openapi.v1_request(service),
+    }
+
+    @api.post("/v1/models/{model}:predict", **v1)
+    @api.post("/v1/models/{model}/versions/{version}:predict", **v1)
+    async def predict(
+        request: Request, model: str, version: str | None = None
+    ) -> Response:
+        """Predict rows given as lists of numbers, or as objects by feature name."""
+        return await respond(request, service.predict_v1, model, version)
+
+    v2: dict[str, Any] = {
+        "tags": ["v2"],
+        "responses": openapi.answer(openapi.V2_RESPONSE, "A tensor per output")
+        | INFERENCE_REFUSALS,
+        "openapi_extra": openapi.v2_request(service),
+    }
+
+    @api.post("/v2/models/{model}/infer", **v2)
+    @api.post("/v2/models/{model}/versions/{version}/infer", **v2)
+    async def infer(
+        request: Request, model: str, version: str | None = None
+    ) -> Response:
+        """Predict one tensor of rows; JSON, or JSON followed by binary tensors."""
+        return await respond(request, service.infer_v2, model, version)
+
+
+def add_stream(api: FastAPI, service: Service) -> None:
+    @api.websocket("/v1/models/{model}/stream")
+    async def stream(socket: WebSocket, model: str) -> None:
+        """One answer per message, in order; the messages are bodies of :predict."""
+        check_path(service, model, None)
+        await socket.accept()
+        try:
+            while True:
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                body = message.get("bytes") or (message.get("text") or "").encode()
+                try:
+                    reply = await service.respond(service.predict_v1, body, {})
+                except ProjectError as error:
+                    reply = refuse(error)
+                await socket.send_text(reply.body.decode())
+        except WebSocketDisconnect:
+            return
+
+
+def check_path(service: Service, model: str, version: str | None) -> None:
+    """Fails: UnknownPath unless the path names what is served; NotReady."""
+    if model != service.name:
+        raise UnknownPath(f"model: expected {service.name!r}, received {model!r}")
+    if service.manifest is None:
+        raise NotReady(service.phase)
+    if version is not None and version != service.version:
+        raise UnknownPath(
+            f"version: expected {service.version!r}, received {version!r}"
+        )
+
+
+def describe(service: Service) -> dict[str, Any]:
+    manifest = service.manifest
+    if manifest is None:
+        raise NotReady(service.phase)
+    signature = manifest.signature
+    k = len(signature.classes)
+    outputs = [{"name": "value", "datatype": "FP64", "shape": [-1]}]
+    if k:
+        outputs = [
+            {"name": "label", "datatype": "BYTES", "shape": [-1]},
+            {"name": "probabilities", "datatype": "FP64", "shape": [-1, k]},
+        ]
+    return {
+        "name": service.name,
+        "versions": [manifest.version],
+        "platform": "numba",
+        "inputs": [
+            {"name": INPUT, "datatype": "FP64", "shape": [-1, len(signature.features)]}
+        ],
+        "outputs": outputs,
+        "parameters": {
+            "task": signature.task,
+            "target": signature.target,
+            "classes": list(signature.classes),
+            "features": [
+                {
+                    "name": feature.name,
+                    "unit": feature.unit,
+                    "minimum": feature.minimum,
+                    "median": feature.median,
+                    "maximum": feature.maximum,
+                }
+                for feature in signature.features
+            ],
+            "metrics": manifest.evaluation.metrics,
+            "created": manifest.created.isoformat(),
+        },
+    }

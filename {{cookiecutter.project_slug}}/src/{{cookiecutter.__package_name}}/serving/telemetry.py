@@ -1,0 +1,174 @@
+"""Counts, latencies and log lines of every request, cheap enough to be always on.
+
+Numbers are plain integers that a Prometheus collector reads when it is asked; a line of
+the access log is a string in a list that is written a few times a second.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from ..model.predictor import compilations
+from .failures import Reply
+from .service import Service
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Metric
+
+# Upper bounds in seconds; a request slower than the last is counted beyond.
+BUCKETS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+    0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+FLUSH_S = 0.2
+
+
+class Telemetry:
+    """What `/metrics` shows and what the access log says."""
+
+    def __init__(self, service: Service, out: TextIO = sys.stdout) -> None:
+        self.service = service
+        self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.buckets: defaultdict[str, list[int]] = defaultdict(
+            lambda: [0] * (len(BUCKETS) + 1)
+        )
+        self.rows = 0
+        self._out = out
+        self._lines: list[str] = []
+        self._second = 0
+        self._prefix = ""
+        self._registry: CollectorRegistry | None = None
+
+    def record(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        started: float,
+        rows: int,
+        request_id: str,
+        trace: str,
+    ) -> None:
+        """One finished request. started: `time.perf_counter()` at its arrival."""
+        elapsed = time.perf_counter() - started
+        self.requests[route, status] += 1
+        self.seconds[route] += elapsed
+        self.buckets[route][bisect_left(BUCKETS, elapsed)] += 1
+        self.rows += rows
+        lines = self._lines
+        if not lines:
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+        lines.append(
+            f'{self._now()}"request","request_id":"{request_id}"{trace},'
+            f'"method":"{method}","route":"{route}","status":{status},'
+            f'"ms":{elapsed * 1000:.3f},"rows":{rows}}}\n'
+        )
+
+    def flush(self) -> None:
+        """Write what is waiting; a broken pipe must not break a request."""
+        lines, self._lines = self._lines, []
+        try:
+            self._out.write("".join(lines))
+            self._out.flush()
+        except OSError:
+            pass
+
+    def _now(self) -> str:
+        """The beginning of a line; its date is made once per second."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime(
+                '{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now)
+            )
+        return (
+            f'{self._prefix}{int((now - second) * 1000):03d}Z","level":"info","event":'
+        )
+
+    def expose(self) -> Reply:
+        """The page that Prometheus scrapes."""
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+        if self._registry is None:
+            self._registry = CollectorRegistry(auto_describe=False)
+            self._registry.register(self)
+        page = generate_latest(self._registry)
+        return Reply(page, content_type=CONTENT_TYPE_LATEST.encode())
+
+    def collect(self) -> Iterator["Metric"]:
+        """Prometheus asks this; see the collector protocol of prometheus_client."""
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            InfoMetricFamily,
+        )
+
+        service, workers = self.service, self.service.workers
+        version = service.version
+        requests = CounterMetricFamily(
+            "http_requests", "Finished requests.", labels=["route", "code", "version"]
+        )
+        for (route, status), count in list(self.requests.items()):
+            requests.add_metric([route, str(status), version], count)
+        yield requests
+        latency = HistogramMetricFamily(
+            "http_request_seconds", "From arrival to the last byte.", labels=["route"]
+        )
+        for route, counts in list(self.buckets.items()):
+            bounds = [*map(str, BUCKETS), "+Inf"]
+            total, cumulative = 0, []
+            for bound, count in zip(bounds, counts, strict=True):
+                total += count
+                cumulative.append((bound, total))
+            latency.add_metric([route], cumulative, sum_value=self.seconds[route])
+        yield latency
+        rows = CounterMetricFamily("predicted_rows", "Rows that were answered.")
+        rows.add_metric([], self.rows)
+        yield rows
+        shed = CounterMetricFamily("requests_shed", "Refused because all was taken.")
+        shed.add_metric([], workers.shed)
+        yield shed
+        for name, about, value in (
+            ("requests_in_flight", "Large requests being computed.", workers.in_flight),
+            ("requests_queued", "Large requests that wait.", workers.queued),
+            ("model_ready", "1 when ready, else 0.", int(service.ready)),
+            ("kernel_compilations", "Signatures compiled or loaded.", compilations()),
+        ):
+            yield GaugeMetricFamily(name, about, value=value)
+        info = InfoMetricFamily("model", "The model in service.")
+        info.add_metric([], {"name": service.name, "version": version})
+        yield info
+
+
+class JsonLines(logging.Formatter):
+    """Ordinary log records in the form of the access log: one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = str(record.exc_info[1])
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_as_json(level: str) -> None:
+    """Every logger of the process writes JSON lines to stdout."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,0 +1,89 @@
+"""Environment in, one frozen object out; read once by the entry points, then passed on.
+
+Every variable starts with ML_; the platforms' own PORT is honoured when ML_PORT is not
+set. An unknown name or a bad value stops the start with one line that names it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from .errors import SettingInvalid
+
+PREFIX = "ML_"
+SECRETS = {"api_keys"}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be set, in words that the refusals and the README repeat."""
+
+    model_uri: Annotated[
+        str, Meta(description="a store, or one version in it", min_length=1)
+    ] = "models"
+    host: Annotated[str, Meta(description="an address to listen on", min_length=1)] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(description="a port, 0 to 65535", ge=0, le=65535)] = 8080
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="debug, info, warning or error"),
+    ] = "info"
+    max_body_bytes: Annotated[
+        int, Meta(description="bytes of one body after decompression, 1 or more", ge=1)
+    ] = 16_000_000
+    max_rows: Annotated[
+        int, Meta(description="rows of one request, 1 or more", ge=1)
+    ] = 100_000
+    max_in_flight: Annotated[
+        int, Meta(description="large requests computed at once, 1 or more", ge=1)
+    ] = 2
+    max_queue: Annotated[
+        int, Meta(description="large requests that may wait, 0 or more", ge=0)
+    ] = 32
+    deadline_s: Annotated[float, Meta(description="seconds, more than 0", gt=0)] = 30.0
+    drain_s: Annotated[float, Meta(description="seconds, 0 or more", ge=0)] = 5.0
+    api_keys: Annotated[str, Meta(description="keys separated by commas")] = ""
+    api_keys_file: Annotated[str, Meta(description="a file with one key per line")] = ""
+    root_path: Annotated[
+        str,
+        Meta(
+            description="empty, or a path that begins with /",
+            pattern=r"^(/\S*[^/\s])?$",
+        ),
+    ] = ""
+    docs: Annotated[bool, Meta(description="true or false")] = True
+    cpu_budget: Annotated[
+        float, Meta(description="cores, 0 to take the container's quota", ge=0)
+    ] = 0.0
+
+
+FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Fails: SettingInvalid on the first variable that is unknown or can't be read."""
+    texts: dict[str, str] = {}
+    if platform_port := environment.get("PORT"):
+        texts["port"] = platform_port
+    for name, text in environment.items():
+        if not name.startswith(PREFIX):
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        if field not in FIELDS or name != name.upper():
+            known = ", ".join(PREFIX + known.upper() for known in FIELDS)
+            raise SettingInvalid(name, f"one of {known}", "an unknown name")
+        texts[field] = text
+    values: dict[str, Any] = {name: _read(name, text) for name, text in texts.items()}
+    return Settings(**values)
+
+
+def _read(field: str, text: str) -> object:
+    kind = FIELDS[field].type
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        received = "a value that is not" if field in SECRETS else text
+        expected = kind.__metadata__[0].description
+        raise SettingInvalid(PREFIX + field.upper(), expected, received) from None

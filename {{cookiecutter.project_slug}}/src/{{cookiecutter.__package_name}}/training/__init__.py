@@ -1,0 +1,1 @@
+"""From a data file to a judged model. Never imported by serving."""

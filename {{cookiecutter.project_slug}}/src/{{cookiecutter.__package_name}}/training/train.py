@@ -1,0 +1,193 @@
+"""A data file in, a judged version out: read, split, fit, evaluate, gate, describe."""
+
+import logging
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
+from ..errors import TrainingImpossible
+from ..model.estimator import Estimator
+from ..model.predictor import Predictor
+from .dataset import Contract, Table, digest, read_batches, read_table
+from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
+from .split import Summary, draw, joined, split
+
+log = logging.getLogger(__name__)
+
+STRATIFIED = "stratified"
+RECORDED = ("numpy", "numba", "scikit-learn")
+DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. `batch_rows` None means that the data fits into memory."""
+
+    data: Path
+    contract: Contract
+    thresholds: Thresholds
+    test_share: float = 0.25
+    seed: int = 0
+    batch_rows: int | None = None
+    continue_from: Artifact | None = None
+
+
+def train(plan: Plan, name: str) -> Artifact:
+    """Learn from most rows, judge on the rest. The verdict is in the manifest.
+
+    Fails: DataInvalid, TrainingImpossible.
+    """
+    estimator = start(plan)
+    try:
+        summary, held_out = learn(estimator, plan)
+    except ValueError as error:  # scikit-learn's own refusals
+        raise TrainingImpossible(f"{plan.data}: {error}") from error
+    return describe(estimator, plan, name, summary, held_out)
+
+
+def start(plan: Plan) -> Estimator:
+    """A new estimator, or one that goes on from a stored version."""
+    estimator = Estimator()
+    if is_classifier(estimator) != bool(plan.contract.classes):
+        raise TrainingImpossible(
+            f"{plan.data}: the contract's target is "
+            f"{'a class' if plan.contract.classes else 'a number'}, the estimator is "
+            f"{'' if is_classifier(estimator) else 'not '}a classifier; "
+            "change the contract or model/estimator.py"
+        )
+    if plan.continue_from is None:
+        return estimator
+    signature = plan.continue_from.manifest.signature
+    known = [feature.name for feature in signature.features]
+    if known != plan.contract.names or set(signature.classes) != set(
+        plan.contract.classes
+    ):
+        raise TrainingImpossible(
+            f"version {plan.continue_from.manifest.version} learned other columns or "
+            "classes than the contract has; train anew"
+        )
+    arrays = plan.continue_from.arrays
+    return estimator.from_arrays(arrays, list(signature.classes))
+
+
+def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
+    """Fit on the whole, or update batch by batch; returns the rows to judge by too.
+
+    In batches, only one of them and the rows to judge by are in memory at a time.
+    """
+    summary = Summary(plan.contract)
+    random = np.random.default_rng(plan.seed)
+    held_out = []
+    for batch in read_batches(plan.data, plan.contract, plan.batch_rows):
+        if plan.batch_rows is None:
+            learned, judged = split(batch, plan.contract, plan.test_share, plan.seed)
+        else:
+            learned, judged = draw(batch, plan.test_share, random)
+        held_out.append(judged)
+        summary.add(learned)
+        if plan.batch_rows is None and plan.continue_from is None:
+            estimator.fit(learned.X, learned.y)
+        elif plan.contract.classes:
+            estimator.update(learned.X, learned.y, classes=list(plan.contract.classes))
+        else:
+            estimator.update(learned.X, learned.y)
+        log.info("learned from %d rows", summary.rows)
+    return summary, joined(held_out)
+
+
+def describe(
+    estimator: Estimator, plan: Plan, name: str, summary: Summary, held_out: Table
+) -> Artifact:
+    """Evaluate, compare with the baseline and the thresholds, write it all down."""
+    classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
+    arrays = estimator.to_arrays()
+    predictor = Predictor(plan.contract.names, classes, arrays)
+    evaluation = evaluate(predictor, held_out)
+    baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
+    return build(
+        name,
+        arrays,
+        signature(plan.contract, classes, summary, held_out),
+        evaluation,
+        baseline,
+        gate(evaluation, baseline, plan.thresholds),
+        provenance(estimator, plan, summary),
+    )
+
+
+def signature(
+    contract: Contract, classes: tuple[str, ...], summary: Summary, held_out: Table
+) -> Signature:
+    """Names, units and ranges; the median is that of the rows held out."""
+    medians = np.median(held_out.X, axis=0)
+    return Signature(
+        task="classification" if classes else "regression",
+        target=contract.target,
+        features=tuple(
+            Feature(
+                name=column.name,
+                unit=column.unit,
+                minimum=float(summary.minimum[j]),
+                median=float(medians[j]),
+                maximum=float(summary.maximum[j]),
+            )
+            for j, column in enumerate(contract.features)
+        ),
+        classes=classes,
+    )
+
+
+def unseen_rows(
+    artifact: Artifact, data: Path, contract: Contract
+) -> tuple[Summary, Table]:
+    """Rows of `data` that the version did not learn from, and what the rest was like.
+
+    The file it learned from is split again as it was then; of any other all rows are
+    unseen, and are their own prior.
+    """
+    table = read_table(data, contract)
+    made = artifact.manifest.provenance
+    learned, unseen = table, table
+    if digest(data) == made.data_sha256 and made.split["method"] == STRATIFIED:
+        learned, unseen = split(
+            table, contract, float(made.split["test_share"]), int(made.split["seed"])
+        )
+    summary = Summary(contract)
+    summary.add(learned)
+    return summary, unseen
+
+
+def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance:
+    previous = plan.continue_from
+    return Provenance(
+        data_source=plan.data.name,
+        data_sha256=digest(plan.data),
+        train_rows=summary.rows,
+        split={
+            "method": STRATIFIED if plan.batch_rows is None else "random by batch",
+            "test_share": plan.test_share,
+            "seed": plan.seed,
+        },
+        parameters=estimator.get_params(),
+        git_commit=git_commit(),
+        versions={"python": platform.python_version()}
+        | {name: metadata.version(name) for name in RECORDED},
+        continued_from=previous.manifest.version if previous else None,
+    )
+
+
+def git_commit() -> str | None:
+    """The commit of the working folder, marked when files differ from it."""
+    try:
+        answer = subprocess.run(  # noqa: S603  a constant, no input
+            DESCRIBE, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

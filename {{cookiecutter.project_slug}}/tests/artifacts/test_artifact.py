@@ -1,0 +1,168 @@
+"""A version as plain files: what was packed comes back, what was changed does not."""
+
+import io
+import pickle
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    File,
+    build,
+    check_file,
+    pack,
+    read_manifest,
+    sha256,
+    unpack,
+    version_of,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    ArtifactCorrupt,
+)
+
+
+def written(artifact: Artifact, **changes: object) -> bytes:
+    """The manifest as the store writes it, but with some fields changed."""
+    fields = msgspec.to_builtins(artifact.manifest) | changes
+    return msgspec.json.encode(fields)
+
+
+def test_arrays_come_back_as_they_were() -> None:
+    arrays = {
+        "coef": np.arange(6.0).reshape(2, 3),
+        "count": np.array(133.0),
+        "empty": np.empty((0, 3)),
+        "names": np.array(["barolo", "Nebbiolo d'Alba"]),
+    }
+    back = unpack(pack(arrays))
+    assert back.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_packing_twice_gives_the_same_bytes(artifact: Artifact) -> None:
+    assert pack(artifact.arrays) == artifact.files["weights.npz"]
+
+
+def test_python_objects_are_not_packed() -> None:
+    with pytest.raises(TypeError) as refusal:
+        pack({"coef": np.zeros(2), "names": np.array(["a", None], dtype=object)})
+    assert str(refusal.value) == (
+        "array 'names': expected numbers or fixed-length text, received Python "
+        "objects; store them as arrays of numbers, as in to_arrays"
+    )
+
+
+class Trap:
+    """Unpickling it would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_pickle_among_the_arrays_is_never_run(tmp_path: Path) -> None:
+    trap = tmp_path / "run"
+    buffer = io.BytesIO()
+    np.savez(buffer, coef=np.array([Trap(trap)], dtype=object))
+    with pytest.raises(ValueError, match="pickle"):
+        unpack(buffer.getvalue())
+    assert not trap.exists()
+
+
+def test_a_pickle_in_place_of_the_arrays_is_never_run(tmp_path: Path) -> None:
+    trap = tmp_path / "run"
+    with pytest.raises(ValueError, match="pickle"):
+        unpack(pickle.dumps(Trap(trap)))
+    assert not trap.exists()
+
+
+def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> None:
+    manifest = artifact.manifest
+    time, _, digest = manifest.version.partition("-")
+    assert datetime.strptime(time, "%Y%m%dT%H%M%S%z") == manifest.created
+    assert len(digest) == 12
+    other = build(
+        manifest.name,
+        artifact.arrays | {"coef": artifact.arrays["coef"] + 1e-12},
+        manifest.signature,
+        manifest.evaluation,
+        manifest.baseline,
+        manifest.gate_failures,
+        manifest.provenance,
+    )
+    same_time = msgspec.structs.replace(other.manifest, created=manifest.created)
+    assert version_of(same_time).partition("-")[0] == time
+    assert version_of(same_time) != manifest.version
+
+
+def test_a_manifest_comes_back_as_it_was(artifact: Artifact) -> None:
+    assert read_manifest("here", written(artifact)) == artifact.manifest
+
+
+def test_an_edited_manifest_is_refused(artifact: Artifact) -> None:
+    evaluation = msgspec.to_builtins(artifact.manifest.evaluation)
+    evaluation["metrics"]["accuracy"] = 1.0
+    content = written(artifact, evaluation=evaluation)
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        read_manifest("manifest.json", content)
+    message = str(refusal.value)
+    assert message.startswith(f"manifest.json: expected {artifact.manifest.created:%Y}")
+    assert message.endswith(f", received {artifact.manifest.version}")
+
+
+def test_a_manifest_of_another_schema_is_refused(artifact: Artifact) -> None:
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        read_manifest("manifest.json", written(artifact, schema=2))
+    assert str(refusal.value) == "manifest.json: expected schema 1, received 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extra": 1}, "Object contains unknown field `extra`"),
+        ({"files": {"weights.npz": "abc"}}, "Expected `object`, got `str` - at `$.fi"),
+        ({"created": "today"}, "Invalid RFC3339 encoded datetime - at `$.created`"),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused(
+    artifact: Artifact, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        read_manifest("manifest.json", written(artifact, **changes))
+    assert str(refusal.value).startswith(
+        "manifest.json: expected a manifest of schema 1, received one that says: "
+        + message
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]"])
+def test_what_is_no_manifest_is_refused(content: bytes) -> None:
+    with pytest.raises(ArtifactCorrupt, match="expected a manifest of schema 1"):
+        read_manifest("manifest.json", content)
+
+
+def test_a_file_is_held_against_its_size_and_digest() -> None:
+    expected = File(sha256(b"wine"), 4)
+    check_file("a", expected, b"wine")
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        check_file("a", expected, b"win")
+    assert str(refusal.value) == "a: expected 4 bytes, received 3"
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        check_file("a", expected, b"vine")
+    assert str(refusal.value) == (
+        f"a: expected sha256 {sha256(b'wine')}, received {sha256(b'vine')}"
+    )
+
+
+def test_the_digest_is_sha256() -> None:
+    assert sha256(b"abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

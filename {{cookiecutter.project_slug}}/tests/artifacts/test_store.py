@@ -1,0 +1,395 @@
+"""Versions on disk: whole or absent, never changed, and one pointer that moves."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+    artifacts,
+)
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    version_of,
+)
+from {{cookiecutter.__package_name}}.artifacts.store import (
+    Store,
+    open_version,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    ArtifactCorrupt,
+    ArtifactError,
+    ArtifactMissing,
+    PromotionRefused,
+)
+
+STORE_MODULE = f"{artifacts.__name__}.store"
+
+
+def another(artifact: Artifact, seed: int, *failures: str) -> Artifact:
+    """The same arrays under another name, as if learned with another seed."""
+    provenance = msgspec.structs.replace(
+        artifact.manifest.provenance,
+        split={"method": "stratified", "test_share": 0.25, "seed": seed},
+    )
+    manifest = msgspec.structs.replace(
+        artifact.manifest, provenance=provenance, gate_failures=list(failures)
+    )
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    return Artifact(manifest, artifact.files)
+
+
+def left_aside(store: Store) -> list[Path]:
+    return list(store.folder.glob(".incoming-*"))
+
+
+def python(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_what_is_put_comes_back(store: Store, artifact: Artifact) -> None:
+    back = store.get(artifact.manifest.version)
+    assert back.manifest == artifact.manifest
+    assert back.files == artifact.files
+    row = np.zeros((1, 13))
+    np.testing.assert_array_equal(
+        back.predictor().predict(row)["probabilities"],
+        artifact.predictor().predict(row)["probabilities"],
+    )
+
+
+def test_a_version_is_two_files_that_anybody_may_read(
+    store: Store, artifact: Artifact
+) -> None:
+    folder = store.root / MODEL_NAME / artifact.manifest.version
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "weights.npz",
+    ]
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert left_aside(store) == []
+
+
+def test_a_version_is_never_overwritten(store: Store, artifact: Artifact) -> None:
+    place = store.folder / artifact.manifest.version
+    with pytest.raises(ArtifactError) as refusal:
+        store.put(artifact)
+    assert str(refusal.value) == f"{place} exists; a version is never overwritten"
+
+
+def test_nothing_that_the_store_does_changes_a_version(
+    store: Store, artifact: Artifact
+) -> None:
+    place = store.folder / artifact.manifest.version
+    before = {path: path.stat().st_mtime_ns for path in place.iterdir()}
+    store.promote(store.put(another(artifact, 1)))
+    store.rollback()
+    store.get()
+    assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == before
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [(flip, "sha256 "), (truncate, " bytes, received "), (Path.unlink, "no file")],
+)
+def test_damaged_weights_are_refused_by_name(store: Store, damage, expected) -> None:
+    path = store.folder / store.serving() / "weights.npz"
+    damage(path)
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        store.get()
+    assert str(refusal.value).startswith(f"{path}: expected ")
+    assert expected in str(refusal.value)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, Path.unlink])
+def test_a_damaged_manifest_is_refused_by_name(store: Store, damage) -> None:
+    path = store.folder / store.serving() / "manifest.json"
+    damage(path)
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        store.get()
+    assert str(refusal.value).startswith(f"{path}: expected ")
+
+
+def test_an_edited_manifest_is_refused_by_name(store: Store) -> None:
+    path = store.folder / store.serving() / "manifest.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        store.get()
+    assert str(refusal.value).startswith(f"{path}: expected 2")
+    assert str(refusal.value).endswith(f", received {store.serving()}")
+
+
+def test_a_version_under_another_name_is_refused(store: Store) -> None:
+    version = store.serving()
+    (store.folder / version).rename(store.folder / "good")
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        store.get("good")
+    path = store.folder / "good" / "manifest.json"
+    assert str(refusal.value) == (
+        f"{path}: expected {MODEL_NAME} good, received {MODEL_NAME} {version}"
+    )
+
+
+def test_a_version_of_another_model_is_refused(store: Store) -> None:
+    version = store.serving()
+    shutil.copytree(store.folder, store.root / "beer")
+    with pytest.raises(ArtifactCorrupt, match=f"expected beer {version}, received "):
+        Store(store.root, "beer").get()
+
+
+@pytest.mark.parametrize("version", ["7", "a/b", "../models", "/etc", "."])
+def test_a_version_that_is_not_there_is_refused(store: Store, version: str) -> None:
+    with pytest.raises(ArtifactMissing) as refusal:
+        store.get(version)
+    assert str(refusal.value) == (
+        f"{store.folder}: version {version!r} not found; "
+        "run `train` first, or look at what there is with `models list`"
+    )
+
+
+def test_an_empty_store_has_no_versions_and_serves_none(tmp_path: Path) -> None:
+    store = Store(tmp_path / "none", MODEL_NAME)
+    assert (store.versions(), store.serving()) == ([], None)
+    with pytest.raises(ArtifactMissing) as refusal:
+        store.get()
+    assert str(refusal.value) == (
+        f"{store.folder / 'CURRENT'}: a promoted version not found; "
+        "run `train` first, or look at what there is with `models list`"
+    )
+
+
+def test_versions_are_listed_newest_first_without_half_written_ones(
+    store: Store, artifact: Artifact
+) -> None:
+    (store.folder / ".incoming-x").mkdir()
+    (store.folder / ".incoming-x" / "weights.npz").write_bytes(b"half")
+    newer = msgspec.structs.replace(
+        artifact.manifest, created=artifact.manifest.created.replace(year=2999)
+    )
+    newer = msgspec.structs.replace(newer, version=version_of(newer))
+    store.put(Artifact(newer, artifact.files))
+    assert store.versions() == [newer.version, artifact.manifest.version]
+
+
+# What another process runs: put a version, but stop before the step that shows it.
+HALF_A_PUT = f"""
+import sys
+from pathlib import Path
+from {STORE_MODULE} import Store
+
+def wait(*_):
+    print("written", flush=True)
+    sys.stdin.read()
+
+source, target, name = sys.argv[1:]
+artifact = Store(source, name).get()
+Path.rename = wait
+Store(target, name).put(artifact)
+"""
+
+
+def test_a_kill_in_the_middle_of_put_leaves_no_version(
+    store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    target = Store(tmp_path / "target", MODEL_NAME)
+    with python(HALF_A_PUT, store.root, target.root, MODEL_NAME) as process:
+        assert process.stdout.readline() == "written\n"
+        process.kill()
+    (aside,) = left_aside(target)
+    assert sorted(path.name for path in aside.iterdir()) == [
+        "manifest.json",
+        "weights.npz",
+    ]
+    assert (target.versions(), target.serving()) == ([], None)
+    target.promote(target.put(artifact))
+    assert target.get().manifest == artifact.manifest
+
+
+@contextlib.contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Writing more fails in the middle, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_nothing_behind(store: Store, artifact: Artifact) -> None:
+    before = sorted(store.folder.rglob("*"))
+    with files_no_larger_than(1000), pytest.raises(OSError, match="File too large"):
+        store.put(another(artifact, 1))
+    assert sorted(store.folder.rglob("*")) == before
+
+
+def test_a_full_disk_leaves_the_pointer_where_it_was(
+    store: Store, artifact: Artifact
+) -> None:
+    serving = store.serving()
+    other = store.put(another(artifact, 1))
+    with files_no_larger_than(10), pytest.raises(OSError, match="File too large"):
+        store.promote(other)
+    assert store.serving() == serving
+    assert left_aside(store) == []
+
+
+def test_a_version_that_missed_its_gate_is_not_promoted(
+    store: Store, artifact: Artifact
+) -> None:
+    serving = store.serving()
+    version = store.put(another(artifact, 1, "accuracy is 0.5", "log_loss is 2"))
+    for reason in (None, ""):
+        with pytest.raises(PromotionRefused) as refusal:
+            store.promote(version, reason)
+        assert str(refusal.value) == (
+            f"version {version} is not promoted: accuracy is 0.5; log_loss is 2. "
+            "Improve the model, or state why with --force REASON"
+        )
+    assert store.serving() == serving
+
+
+def test_the_reason_for_promoting_it_all_the_same_is_kept(
+    store: Store, artifact: Artifact
+) -> None:
+    version = store.put(another(artifact, 1, "accuracy is 0.5"))
+    store.promote(version, "the old one is broken")
+    pointer = store.pointer()
+    assert pointer.serving.version == version
+    assert pointer.serving.reason == "the old one is broken"
+    assert pointer.before[0].reason is None
+
+
+def test_rolling_back_goes_through_what_served_before(
+    store: Store, artifact: Artifact
+) -> None:
+    first = artifact.manifest.version
+    second, third = (store.put(another(artifact, seed)) for seed in (1, 2))
+    store.promote(second)
+    store.promote(third)
+    assert [each.version for each in store.pointer().before] == [second, first]
+    assert (store.rollback(), store.serving()) == (second, second)
+    assert (store.rollback(), store.serving()) == (first, first)
+    with pytest.raises(ArtifactMissing) as refusal:
+        store.rollback()
+    assert str(refusal.value) == (
+        f"{store.folder / 'CURRENT'}: an earlier version not found; "
+        "nothing to roll back to"
+    )
+    assert store.serving() == first
+
+
+def test_promoting_what_serves_already_changes_nothing(store: Store) -> None:
+    before = store.pointer()
+    store.promote(store.serving(), "again")
+    assert store.pointer() == before
+
+
+def test_a_damaged_version_is_neither_promoted_nor_rolled_back_to(
+    store: Store, artifact: Artifact
+) -> None:
+    first, second = store.serving(), store.put(another(artifact, 1))
+    store.promote(second)
+    flip(store.folder / first / "weights.npz")
+    with pytest.raises(ArtifactCorrupt):
+        store.rollback()
+    with pytest.raises(ArtifactCorrupt):
+        store.promote(first)
+    assert store.serving() == second
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"20260101T000000Z", b'{"serving": {"version": 7}}']
+)
+def test_a_damaged_pointer_is_refused_by_name(store: Store, content: bytes) -> None:
+    path = store.folder / "CURRENT"
+    path.write_bytes(content)
+    with pytest.raises(ArtifactCorrupt) as refusal:
+        store.serving()
+    assert str(refusal.value).startswith(
+        f"{path}: expected a pointer, received one that says: "
+    )
+
+
+PROMOTE_OFTEN = f"""
+import sys
+from {STORE_MODULE} import Store
+
+store = Store(*sys.argv[1:3])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(10):
+    for version in sys.argv[3:]:
+        store.promote(version)
+"""
+
+
+def test_two_processes_that_promote_at_once_leave_a_valid_pointer(
+    store: Store, artifact: Artifact
+) -> None:
+    versions = [store.serving(), store.put(another(artifact, 1))]
+    orders = (versions, versions[::-1])
+    with contextlib.ExitStack() as stack:
+        rivals = [
+            stack.enter_context(python(PROMOTE_OFTEN, store.root, MODEL_NAME, *order))
+            for order in orders
+        ]
+        for rival in rivals:
+            assert rival.stdout.readline() == "ready\n"
+        for rival in rivals:
+            rival.stdin.write("go\n")
+            rival.stdin.flush()
+        seen = {store.serving()}
+        while None in [rival.poll() for rival in rivals]:
+            seen.add(store.serving())
+    assert [rival.returncode for rival in rivals] == [0, 0]
+    assert seen <= set(versions)
+    assert store.get().manifest.version in versions
+    assert left_aside(store) == []
+
+
+def test_a_service_opens_what_is_promoted_in_a_store(
+    store: Store, artifact: Artifact
+) -> None:
+    store.put(another(artifact, 1))
+    opened = open_version(str(store.root), MODEL_NAME)
+    assert opened.manifest == artifact.manifest
+
+
+def test_a_service_opens_the_folder_of_one_version(
+    store: Store, artifact: Artifact
+) -> None:
+    version = store.put(another(artifact, 1))
+    opened = open_version(str(store.folder / version), MODEL_NAME)
+    assert opened.manifest.version == version
+
+
+def test_a_store_that_is_no_folder_is_refused() -> None:
+    with pytest.raises(ArtifactError) as refusal:
+        open_version("s3://models/wine", MODEL_NAME)
+    assert str(refusal.value) == (
+        "model store: expected a folder, received 's3://models/wine'"
+    )

@@ -1,0 +1,114 @@
+"""The learning pattern: what fit, update and predict promise."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import (
+    parametrize_with_checks,
+)
+
+from {{cookiecutter.__package_name}}.model.estimator import (
+    Estimator,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
+
+LEARNED = ("coef_", "intercept_", "mean_", "m2_", "count_", "steps_")
+
+
+@parametrize_with_checks([Estimator()])
+def test_scikit_learn_accepts_it(estimator: Estimator, check) -> None:
+    check(estimator)
+
+
+def assert_same(one: Estimator, other: Estimator) -> None:
+    for name in LEARNED:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("sizes", [[89, 89], [1, 177], [60, 60, 58], [1] * 178])
+def test_updates_in_order_leave_exactly_what_one_pass_leaves(
+    table: Table, sizes: list[int]
+) -> None:
+    shuffled = np.random.default_rng(1).permutation(len(table.y))
+    X, y = table.X[shuffled], table.y[shuffled]
+    classes = np.unique(y)
+    whole = Estimator().update(X, y, classes=classes)
+    pieces = Estimator()
+    ends = np.cumsum(sizes)
+    for start, end in zip(ends - sizes, ends, strict=True):
+        pieces.update(X[start:end], y[start:end], classes=classes)
+    assert_same(pieces, whole)
+
+
+def test_update_goes_on_from_fit(table: Table) -> None:
+    estimator = Estimator().fit(table.X, table.y)
+    before = estimator.coef_.copy()
+    estimator.update(table.X[:10], table.y[:10])
+    assert estimator.count_ == len(table.y) + 10
+    assert not np.array_equal(estimator.coef_, before)
+
+
+def test_many_updates_learn_the_problem(table: Table) -> None:
+    random = np.random.default_rng(2)
+    estimator = Estimator()
+    for _ in range(20):
+        order = random.permutation(len(table.y))
+        estimator.update(table.X[order], table.y[order], classes=np.unique(table.y))
+    assert np.mean(estimator.predict(table.X) == table.y) > 0.97
+
+
+def test_fit_forgets_what_was_learned_before(table: Table) -> None:
+    once = Estimator().fit(table.X, table.y)
+    twice = Estimator().fit(table.X[::-1], table.y[::-1]).fit(table.X, table.y)
+    assert_same(twice, once)
+
+
+def test_arrays_bring_an_estimator_back_to_learn_on(table: Table) -> None:
+    first = Estimator().fit(table.X, table.y)
+    second = Estimator().from_arrays(first.to_arrays(), list(first.classes_))
+    first.update(table.X[:5], table.y[:5])
+    second.update(table.X[:5], table.y[:5])
+    assert_same(second, first)
+    np.testing.assert_array_equal(second.predict(table.X), first.predict(table.X))
+
+
+def test_arrays_brought_back_are_copies(table: Table) -> None:
+    first = Estimator().fit(table.X, table.y)
+    arrays = first.to_arrays()
+    kept = {name: array.copy() for name, array in arrays.items()}
+    second = Estimator().from_arrays(arrays, list(first.classes_))
+    second.update(table.X, table.y)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_the_first_update_needs_all_classes(table: Table) -> None:
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        Estimator().update(table.X, table.y)
+
+
+def test_update_refuses_a_label_that_was_not_announced(table: Table) -> None:
+    estimator = Estimator().fit(table.X, table.y)
+    with pytest.raises(ValueError, match=r"received .*merlot"):
+        estimator.update(table.X[:1], np.array(["merlot"]))
+
+
+def test_update_refuses_other_classes_than_the_first_time(table: Table) -> None:
+    estimator = Estimator().fit(table.X, table.y)
+    with pytest.raises(ValueError, match="expected those of the first call"):
+        estimator.update(table.X, table.y, classes=["barolo", "merlot"])
+
+
+def test_one_class_is_nothing_to_learn(table: Table) -> None:
+    with pytest.raises(ValueError, match="received one class only: 'barolo'"):
+        Estimator().fit(table.X[:2], np.array(["barolo", "barolo"]))
+
+
+def test_a_long_fit_says_how_far_it_is(
+    table: Table, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(0, 1000, 2))
+    monkeypatch.setattr("time.monotonic", lambda: next(ticks))
+    Estimator(epochs=3).fit(table.X, table.y)
+    assert "epoch 2 of 3" in caplog.text

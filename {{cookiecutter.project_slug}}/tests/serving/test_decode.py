@@ -1,0 +1,366 @@
+"""Bytes to queries: both parsers read the same, and every fault is named."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}}.errors import (
+    BodyTooLarge,
+    FieldInvalid,
+    Malformed,
+    MediaUnsupported,
+    RequestError,
+)
+from {{cookiecutter.__package_name}}.serving import (
+    decode,
+)
+
+NAMES = ("a", "b", "c")
+
+
+def v1(text: str) -> decode.Query:
+    return decode.decode_v1(text.encode(), NAMES)
+
+
+def v2(header: object, tail: bytes | None = None) -> decode.Query:
+    head = json.dumps(header).encode()
+    if tail is None:
+        return decode.decode_v2(head, 3, None)
+    return decode.decode_v2(head + tail, 3, len(head))
+
+
+def tensor(**changes: object) -> dict[str, object]:
+    usual = {"name": "features", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]}
+    merged = {**usual, **changes}
+    return {name: each for name, each in merged.items() if each is not None}
+
+
+def test_both_parsers_read_the_same_numbers() -> None:
+    random = np.random.default_rng(20261122)
+    scales = 10.0 ** random.integers(-300, 300, size=(500, 3))
+    X = random.normal(size=(500, 3)) * scales
+    body = json.dumps({"instances": X.tolist()}).encode()
+    quick = decode.rows_at_once(body, 3)
+    careful = decode.decode_json(decode.v1_body, body).instances
+    np.testing.assert_array_equal(quick, X)
+    np.testing.assert_array_equal(careful, X)
+
+
+def test_what_is_decoded_can_be_given_to_the_kernel_as_it_is() -> None:
+    for query in (
+        v1('{"instances": [[1, 2, 3]]}'),
+        v1('{"instances": [{"a": 1, "b": 2, "c": 3}]}'),
+        v2({"inputs": [tensor()]}),
+        v2({"inputs": [tensor(datatype="INT8")]}),
+        v2(
+            {"inputs": [tensor(data=None, parameters={"binary_data_size": 24})]},
+            np.array([1.0, 2.0, 3.0]).tobytes(),
+        ),
+    ):
+        assert query.X.tolist() == [[1.0, 2.0, 3.0]]
+        assert query.X.dtype == np.float64
+        assert query.X.flags.c_contiguous
+        assert query.X.flags.writeable, "a read-only array would be compiled for anew"
+
+
+def large(data: object, **changes: object) -> bytes:
+    """A V2 body that is long enough for the quick way."""
+    whole = tensor(**{"shape": [500, 3], "data": data, **changes})
+    return json.dumps({"inputs": [whole], "id": "x"}).encode()
+
+
+def test_the_quick_way_reads_a_large_flat_tensor() -> None:
+    data = [i / 7 for i in range(1500)]
+    query = decode.flat_at_once(large(data), 3)
+    assert query is not None
+    assert query.id == "x"
+    assert query.X.ravel().tolist() == data
+    again = decode.decode_v2(large(data), 3, None)
+    np.testing.assert_array_equal(again.X, query.X)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "x"},
+        {"datatype": "INT8"},
+        {"shape": [500, 4]},
+        {"shape": [500]},
+        {"shape": [-500, 3]},
+        {"parameters": {}},
+        {"data": [1] * 1499 + ["1"]},
+        {"data": [[1, 2, 3]] * 500},
+        {"data": [1] * 1499},
+    ],
+)
+def test_the_quick_way_leaves_everything_unusual_to_the_careful_one(
+    changes: dict[str, object],
+) -> None:
+    body = large(**{"data": [1] * 1500, **changes})
+    assert decode.flat_at_once(body, 3) is None
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_ragged_rows_are_seen_in_a_large_body_too(width: int) -> None:
+    """The total is right; only the length of each row can tell."""
+    rows = [[1.0] * 3] * 1000
+    rows[500] = [1.0] * width
+    rows[501] = [1.0] * (6 - width)
+    with pytest.raises(FieldInvalid) as failure:
+        v1(json.dumps({"instances": rows}))
+    assert str(failure.value) == f"instances[500]: expected 3 numbers, received {width}"
+
+
+def test_numbers_hidden_in_deeper_lists_are_seen_in_a_large_body_too() -> None:
+    rows = [[1.0, 2.0, 3.0]] * 1000
+    rows[7] = [[1.0], 2.0, 3.0]  # type: ignore[list-item]
+    with pytest.raises(FieldInvalid, match=r"instances\[7\]\[0\]: expected a number"):
+        v1(json.dumps({"instances": rows}))
+
+
+def test_objects_may_name_the_features_in_any_order() -> None:
+    query = v1('{"instances": [{"c": 3, "a": 1, "b": 2}, [4, 5, 6]]}')
+    assert query.X.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_nested_and_flat_data_are_the_same() -> None:
+    flat = v2({"inputs": [tensor(shape=[2, 3], data=[1, 2, 3, 4, 5, 6])]})
+    nested = v2({"inputs": [tensor(shape=[2, 3], data=[[1, 2, 3], [4, 5, 6]])]})
+    np.testing.assert_array_equal(flat.X, nested.X)
+
+
+def test_id_outputs_and_binary_wishes_are_kept() -> None:
+    query = v2(
+        {
+            "id": "seven",
+            "inputs": [tensor()],
+            "outputs": [
+                {"name": "label", "parameters": {"binary_data": False}},
+                {"name": "probabilities"},
+            ],
+            "parameters": {"binary_data_output": True, "anything": {"else": 1}},
+        }
+    )
+    assert query.id == "seven"
+    assert query.outputs == {"label": False, "probabilities": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('{"instances": []}', "instances: expected one row or more, received none"),
+        ('{"instances": [[1, 2]]}', "instances[0]: expected 3 numbers, received 2"),
+        (
+            '{"instances": [[1, 2, 3], [1, 2, 3, 4], [1, 2]]}',
+            "instances[1]: expected 3 numbers, received 4",
+        ),
+        (
+            '{"instances": [[1, "2", 3]]}',
+            "instances[0][1]: expected a number, received a string",
+        ),
+        (
+            '{"instances": [[1, true, 3]]}',
+            "instances[0][1]: expected a number, received true or false",
+        ),
+        (
+            '{"instances": [[1, null, 3]]}',
+            "instances[0][1]: expected a number, received null",
+        ),
+        (
+            '{"instances": [[[1], 2, 3]]}',
+            "instances[0][0]: expected a number, received a list",
+        ),
+        (
+            '{"instances": [[1, 1e400, 3]]}',
+            "instances[0][1]: expected a number within float64, "
+            "received number out of range",
+        ),
+        (
+            '{"instances": [{"a": 1, "b": 2}]}',
+            "instances[0]: expected feature 'c', received none",
+        ),
+        (
+            '{"instances": [{"a": 1, "b": 2, "c": 3, "d": 4}]}',
+            "instances[0]: expected features a, b, c, received 'd'",
+        ),
+        (
+            '{"instances": [1, 2, 3]}',
+            "instances[0]: expected an object or a list, received a whole number",
+        ),
+        ('{"rows": [[1, 2, 3]]}', "body: expected field 'instances', received none"),
+        ("[[1, 2, 3]]", "body: expected an object, received a list"),
+    ],
+)
+def test_a_fault_in_a_v1_body_is_named(body: str, message: str) -> None:
+    with pytest.raises(FieldInvalid) as failure:
+        v1(body)
+    assert str(failure.value) == message
+
+
+@pytest.mark.parametrize("body", ["", "{", "\ufeff{}", '{"instances": [[NaN, 1, 2]]}'])
+def test_what_is_not_json_is_malformed(body: str) -> None:
+    with pytest.raises(Malformed, match="body: expected JSON, received"):
+        v1(body)
+
+
+def test_bad_utf_8_is_malformed_or_named() -> None:
+    with pytest.raises(RequestError):
+        decode.decode_v1(b'{"instances": [[1, 2, "\xff"]]}', NAMES)
+
+
+def test_endless_nesting_is_refused() -> None:
+    with pytest.raises(RequestError):
+        v1('{"instances": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    with pytest.raises(Malformed, match="lists nested too deep"):
+        v1('{"instances": [], "more": ' + "[" * 100_000 + "]" * 100_000 + "}")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "inputs: expected one tensor, 'features', received none"),
+        (
+            [tensor(), tensor()],
+            "inputs: expected one tensor, 'features', received 'features', 'features'",
+        ),
+        (
+            [tensor(name="x")],
+            "inputs: expected one tensor, 'features', received 'x'",
+        ),
+        (
+            [tensor(shape=[3])],
+            "inputs.features.shape: expected [rows, 3], received [3]",
+        ),
+        (
+            [tensor(shape=[-1, 3])],
+            "inputs.features.shape: expected [rows, 3], received [-1, 3]",
+        ),
+        (
+            [tensor(shape=[1, 4])],
+            "inputs.features.shape: expected [rows, 3], received [1, 4]",
+        ),
+        (
+            [tensor(shape=[2, 3])],
+            "inputs.features.data: expected 6 or 2 x 3 numbers, received 3",
+        ),
+        (
+            [tensor(data=None)],
+            "inputs.features.data: expected 3 numbers, received none",
+        ),
+        (
+            [tensor(data=[[1, 2], [3]])],
+            "inputs.features.data: expected 3 numbers or 1 lists of 3, "
+            "received lists that differ in length",
+        ),
+        (
+            [tensor(datatype="BOOL")],
+            "inputs.features.datatype: expected FP16, FP32, FP64, INT8, INT16, INT32, "
+            "INT64, UINT8, UINT16, UINT32, UINT64, received 'BOOL'",
+        ),
+        (
+            [tensor(datatype="UINT8", data=[1, 256, 3])],
+            "inputs.features.data[1]: expected whole numbers from 0 to 255, "
+            "received 256.0",
+        ),
+        (
+            [tensor(datatype="INT32", data=[1, 2.5, 3])],
+            "inputs.features.data[1]: expected whole numbers from -2147483648 to "
+            "2147483647, received 2.5",
+        ),
+        (
+            [tensor(datatype="INT64", data=[1, 2, 2**53 + 2])],
+            "inputs.features.data[2]: expected whole numbers from -9007199254740992 to "
+            "9007199254740992, received 9007199254740994.0",
+        ),
+    ],
+)
+def test_a_fault_in_a_v2_body_is_named(inputs: object, message: str) -> None:
+    with pytest.raises(FieldInvalid) as failure:
+        v2({"inputs": inputs})
+    assert str(failure.value) == message
+
+
+@pytest.mark.parametrize("name", sorted(decode.NUMBERS))
+def test_every_numeric_datatype_comes_in_as_bytes(name: str) -> None:
+    values = np.array([1, 2, 3], dtype=decode.NUMBERS[name])
+    parameters = {"binary_data_size": values.nbytes}
+    query = v2(
+        {"inputs": [tensor(datatype=name, data=None, parameters=parameters)]},
+        values.tobytes(),
+    )
+    assert query.X.tolist() == [[1.0, 2.0, 3.0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "datatype", "message"),
+    [
+        (np.array([1.0, np.nan, 3.0]), "FP64", r"data\[1\]: expected finite numbers"),
+        (np.array([1, np.inf, 3], dtype="f4"), "FP32", r"data\[1\]: expected finite"),
+        (
+            np.array([1, 2, 2**53 + 1]),
+            "INT64",
+            r"data\[2\]: expected numbers that float64 holds exactly",
+        ),
+    ],
+)
+def test_numbers_that_would_be_lost_are_refused(
+    values: np.ndarray, datatype: str, message: str
+) -> None:
+    parameters = {"binary_data_size": values.nbytes}
+    header = {"inputs": [tensor(datatype=datatype, data=None, parameters=parameters)]}
+    with pytest.raises(FieldInvalid, match=message):
+        v2(header, values.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("size", "tail", "message"),
+    [
+        (24, b"", "body: expected 24 bytes of tensor, received 0"),
+        (16, b"0" * 16, "binary_data_size: expected 24, received 16"),
+        ("24", b"0" * 24, "binary_data_size: expected 24, received '24'"),
+        (24, b"0" * 25, "body: expected 24 bytes of tensor, received 25"),
+    ],
+)
+def test_a_binary_tensor_must_be_as_long_as_it_says(
+    size: object, tail: bytes, message: str
+) -> None:
+    header = {"inputs": [tensor(data=None, parameters={"binary_data_size": size})]}
+    with pytest.raises(FieldInvalid, match=message):
+        v2(header, tail)
+
+
+def test_binary_and_listed_data_exclude_each_other() -> None:
+    header = {"inputs": [tensor(parameters={"binary_data_size": 24})]}
+    with pytest.raises(FieldInvalid, match="expected none beside binary data"):
+        v2(header, b"0" * 24)
+    with pytest.raises(FieldInvalid, match="expected binary_data_size, since bytes"):
+        v2({"inputs": [tensor()]}, b"0" * 24)
+
+
+def test_the_json_part_must_not_be_longer_than_the_body() -> None:
+    with pytest.raises(FieldInvalid, match="Inference-Header-Content-Length: expected"):
+        decode.decode_v2(b"{}", 3, 3)
+
+
+def test_a_gzip_body_is_inflated() -> None:
+    assert decode.inflate(gzip.compress(b"some text"), b"gzip", 100) == b"some text"
+
+
+def test_a_bomb_is_refused_by_its_inflated_size() -> None:
+    with pytest.raises(BodyTooLarge, match="expected at most 1000 bytes when inflated"):
+        decode.inflate(gzip.compress(bytes(10_000_000)), b"gzip", 1000)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"plain", gzip.compress(b"x")[:-3], gzip.compress(b"x") * 2]
+)
+def test_what_is_no_whole_gzip_stream_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode.inflate(body, b"gzip", 100)
+
+
+def test_other_encodings_are_refused_by_name() -> None:
+    with pytest.raises(MediaUnsupported, match="expected gzip or none, received 'br'"):
+        decode.inflate(b"", b"br", 100)

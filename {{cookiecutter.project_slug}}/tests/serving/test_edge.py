@@ -1,0 +1,357 @@
+"""One pass over every request: the same bytes on both ways, and every duty done."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import oracle
+import pytest
+from asking import (
+    V1,
+    V2,
+    Asked,
+    asking,
+)
+from fastapi import (
+    FastAPI,
+)
+from starlette.testclient import (
+    TestClient,
+)
+from starlette.websockets import (
+    WebSocketDisconnect,
+)
+
+from {{cookiecutter.__package_name}}.app import (
+    create_api,
+)
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
+from {{cookiecutter.__package_name}}.model.predictor import (
+    compilations,
+)
+from {{cookiecutter.__package_name}}.serving.service import (
+    Service,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
+
+
+def test_v1_answers_what_the_oracle_says(
+    ask: Asked, artifact: Artifact, table: Table
+) -> None:
+    arrays = artifact.arrays
+    names = ("mean", "scale", "coef", "intercept")
+    expected = oracle.predict(table.X, *(arrays[name] for name in names))
+    answer = ask.v1(table.X.tolist()).json()["predictions"]
+    probabilities = [each["probabilities"] for each in answer]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-12)
+    classes = artifact.manifest.signature.classes
+    best = [classes[c] for c in expected.argmax(axis=1)]
+    assert [each["label"] for each in answer] == best
+
+
+def test_v2_answers_what_v1_answers(ask: Asked, table: Table) -> None:
+    n = len(table.X)
+    v1 = ask.v1(table.X.tolist()).json()["predictions"]
+    v2 = ask.v2(table.X.ravel().tolist(), n, id="abc").json()
+    label, probabilities = v2["outputs"]
+    assert v2["id"] == "abc"
+    assert v2["model_version"] == ask.edge.service.version
+    assert label == {
+        "name": "label",
+        "shape": [n],
+        "datatype": "BYTES",
+        "data": [each["label"] for each in v1],
+    }
+    assert probabilities["shape"] == [n, 3]
+    assert probabilities["data"] == [p for each in v1 for p in each["probabilities"]]
+
+
+def test_binary_tensors_in_both_directions(ask: Asked, table: Table) -> None:
+    n, d = table.X.shape
+    tail = table.X.astype("<f8").tobytes()
+    tensor = {
+        "name": "features",
+        "shape": [n, d],
+        "datatype": "FP64",
+        "parameters": {"binary_data_size": len(tail)},
+    }
+    head = json.dumps(
+        {"inputs": [tensor], "parameters": {"binary_data_output": True}}
+    ).encode()
+    answer = ask.client.post(
+        V2,
+        content=head + tail,
+        headers={
+            "content-type": "application/octet-stream",
+            "inference-header-content-length": str(len(head)),
+        },
+    )
+    assert answer.headers["content-type"] == "application/octet-stream"
+    length = int(answer.headers["inference-header-content-length"])
+    label, probabilities = json.loads(answer.content[:length])["outputs"]
+    rest = answer.content[length:]
+    labels = rest[: label["parameters"]["binary_data_size"]]
+    numbers = rest[label["parameters"]["binary_data_size"] :]
+    expected = ask.v1(table.X.tolist()).json()["predictions"]
+    first = expected[0]["label"].encode()
+    assert labels.startswith(len(first).to_bytes(4, "little") + first)
+    assert len(numbers) == probabilities["parameters"]["binary_data_size"] == n * 3 * 8
+    np.testing.assert_array_equal(
+        np.frombuffer(numbers).reshape(n, 3),
+        [each["probabilities"] for each in expected],
+    )
+
+
+def test_only_the_outputs_that_were_asked_for_are_sent(ask: Asked) -> None:
+    answer = ask.v2(ask.row, outputs=[{"name": "probabilities"}]).json()
+    assert [each["name"] for each in answer["outputs"]] == ["probabilities"]
+    refused = ask.v2(ask.row, outputs=[{"name": "logits"}])
+    assert refused.status_code == 400
+    assert refused.json() == {
+        "error": "outputs: expected some of label, probabilities, received logits"
+    }
+
+
+@pytest.mark.parametrize("path", [V1, V2])
+def test_the_hot_and_the_documented_way_answer_the_same_bytes(
+    ask: Asked, path: str
+) -> None:
+    """The documented application is asked alone, and by the path with a version."""
+    ask.client.get("/openapi.json")
+    api = TestClient(ask.edge._api.result(), raise_server_exceptions=False)
+    name, colon, verb = path.rpartition(":")
+    version = f"versions/{ask.edge.service.version}"
+    longer = (
+        f"{name}/{version}:{verb}"
+        if colon
+        else path.replace("infer", version + "/infer")
+    )
+    width = len(ask.row)
+    tensor = {"name": "features", "shape": [1, width], "datatype": "FP64"}
+    bodies = [
+        json.dumps({"instances": [ask.row]}),
+        json.dumps({"instances": [ask.row] * 3000}),
+        json.dumps({"inputs": [{**tensor, "data": ask.row}], "id": "x"}),
+        json.dumps({"inputs": [{**tensor, "data": [ask.row]}]}),
+        json.dumps({"instances": [["no"]]}),
+        "{",
+        "",
+    ]
+    for body in bodies:
+        headers = {"content-type": "application/json"}
+        hot = ask.client.post(path, content=body, headers=headers)
+        alone = api.post(path, content=body, headers=headers)
+        versioned = ask.client.post(longer, content=body, headers=headers)
+        assert hot.content == alone.content == versioned.content
+        assert hot.status_code == alone.status_code == versioned.status_code
+        assert hot.headers["content-type"] == alone.headers["content-type"]
+        assert versioned.headers["x-model-version"] == ask.edge.service.version
+
+
+def test_a_request_keeps_its_id_when_the_id_is_harmless(ask: Asked) -> None:
+    kept = ask.client.get("/v2/health/live", headers={"x-request-id": "abc-1.2_3"})
+    assert kept.headers["x-request-id"] == "abc-1.2_3"
+    for harmful in ('a"b', "a b", "a" * 65, ""):
+        given = {"x-request-id": harmful}
+        answer = ask.client.get("/v2/health/live", headers=given)
+        assert re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]+", answer.headers["x-request-id"])
+
+
+def test_a_gzip_body_is_read(ask: Asked) -> None:
+    body = gzip.compress(json.dumps({"instances": [ask.row]}).encode())
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    answer = ask.client.post(V1, content=body, headers=headers)
+    assert answer.json() == ask.v1([ask.row]).json()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "message"),
+    [
+        (
+            {"content-type": "text/csv"},
+            415,
+            "content-type: expected application/json, received 'text/csv'",
+        ),
+        (
+            {"content-encoding": "br"},
+            415,
+            "content-encoding: expected gzip or none, received 'br'",
+        ),
+        (
+            {"inference-header-content-length": "-1"},
+            400,
+            "Inference-Header-Content-Length: expected a number of bytes, "
+            "received b'-1'",
+        ),
+    ],
+)
+def test_headers_that_cannot_be_served_are_refused(
+    ask: Asked, headers: dict[str, str], status: int, message: str
+) -> None:
+    answer = ask.client.post(V2, content=b"{}", headers=headers)
+    assert answer.status_code == status
+    assert answer.json() == {"error": message}
+
+
+def test_a_content_type_with_a_charset_is_json(ask: Asked) -> None:
+    body = json.dumps({"instances": [ask.row]})
+    headers = {"content-type": "Application/JSON; charset=utf-8"}
+    assert ask.client.post(V1, content=body, headers=headers).status_code == 200
+
+
+def test_too_many_bytes_or_rows_are_refused(artifact: Artifact) -> None:
+    with asking(artifact, Settings(max_body_bytes=2000, max_rows=2)) as ask:
+        rows = ask.v1([ask.row] * 3)
+        assert rows.status_code == 413
+        assert rows.json() == {"error": "rows: expected at most 2 rows, got 3"}
+        long = ask.v1([ask.row] * 100)
+        assert long.status_code == 413
+        assert long.headers["connection"] == "close"
+        assert "body: expected at most 2000 bytes, got " in long.json()["error"]
+        chunks = iter([b" " * 1500, b" " * 1500])
+        assert ask.client.post(V1, content=chunks).status_code == 413
+        bomb = gzip.compress(bytes(1_000_000))
+        headers = {"content-encoding": "gzip"}
+        assert ask.client.post(V1, content=bomb, headers=headers).status_code == 413
+
+
+def test_nothing_is_compiled_after_ready(ask: Asked, table: Table) -> None:
+    ask.v1([ask.row])
+    before = compilations()
+    for rows in (1, 2, 3, 178):
+        ask.v1(table.X[:rows].tolist())
+        ask.v2(table.X[:rows].tolist(), rows)
+    ask.v1([dict(zip(ask.edge.service.predictor.features, ask.row, strict=True))])
+    assert compilations() == before
+
+
+def test_keys_guard_everything_but_health_docs_and_metrics(artifact: Artifact) -> None:
+    with asking(artifact, Settings(api_keys="old-key, new-key")) as ask:
+        refused = ask.v1([ask.row])
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+        assert refused.json() == {
+            "error": "authorization: expected 'Bearer' and a valid key, received none "
+            "that is"
+        }
+        for value in ("Bearer wrong", "new-key", "Basic new-key", "Bearer", ""):
+            ask.headers = {"authorization": value}
+            assert ask.v1([ask.row]).status_code == 401
+        for key in ("old-key", "new-key"):
+            ask.headers = {"authorization": f"Bearer {key}"}
+            assert ask.v1([ask.row]).status_code == 200
+        for path in ("/v2", "/v2/models/any", "/anything"):
+            assert ask.client.get(path).status_code == 401
+        for path in ("/docs", "/openapi.json", "/metrics", "/v2/health/ready"):
+            assert ask.client.get(path).status_code == 200
+
+
+def test_a_fault_of_our_own_tells_the_client_nothing(
+    ask: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(X: object) -> None:
+        raise RuntimeError("the secret of the house")
+
+    monkeypatch.setattr(ask.edge.service.predictor, "predict", broken)
+    answer = ask.v1([ask.row])
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "internal error; see the log"}
+    assert "the secret of the house" in caplog.text
+
+
+def test_a_service_that_drains_answers_but_is_not_ready(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        ask.edge.service.drain()
+        ready = ask.client.get("/v2/health/ready")
+        assert ready.status_code == 503
+        assert ready.json() == {"error": "not ready: draining; try again later"}
+        assert ready.headers["retry-after"] == "1"
+        answer = ask.v1([ask.row])
+        assert answer.status_code == 200
+        assert answer.headers["connection"] == "close"
+        assert ask.client.get("/v2/health/live").status_code == 200
+
+
+def test_a_service_whose_model_is_broken_is_live_and_says_so(
+    caplog: pytest.LogCaptureFixture, artifact: Artifact
+) -> None:
+    files = {**artifact.files, "weights.npz": b"rubbish"}
+    with asking(type(artifact)(artifact.manifest, files), Settings()) as ask:
+        assert ask.client.get("/v2/health/live").json() == {"live": True}
+        for answer in (
+            ask.client.get("/v2/health/ready"),
+            ask.v1([ask.row]),
+            ask.client.get(f"/v2/models/{ask.edge.service.name}"),
+        ):
+            assert answer.status_code == 503
+            assert answer.json() == {
+                "error": "not ready: failed to start; try again later"
+            }
+        assert "the model can't be served" in caplog.text
+
+
+def test_head_is_answered_without_a_body(ask: Asked) -> None:
+    answer = ask.client.head("/v2/health/live")
+    assert answer.status_code == 200
+    assert answer.content == b""
+
+
+def test_the_stream_answers_every_message_in_order(ask: Asked) -> None:
+    path = V1.replace(":predict", "/stream")
+    with ask.client.websocket_connect(path) as socket:
+        socket.send_json({"instances": [ask.row]})
+        assert socket.receive_json() == ask.v1([ask.row]).json()
+        socket.send_text("{")
+        assert "body: expected JSON" in socket.receive_json()["error"]
+        socket.send_bytes(json.dumps({"instances": [ask.row]}).encode())
+        assert socket.receive_json() == ask.v1([ask.row]).json()
+
+
+def test_the_stream_needs_a_key_where_keys_are_required(artifact: Artifact) -> None:
+    path = V1.replace(":predict", "/stream")
+    with asking(artifact, Settings(api_keys="key")) as ask:
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            ask.client.websocket_connect(path),
+        ):
+            pass
+        assert refused.value.code == 1008
+        given = {"authorization": "Bearer key"}
+        with ask.client.websocket_connect(path, headers=given) as socket:
+            socket.send_json({"instances": [ask.row]})
+            assert "predictions" in socket.receive_json()
+
+
+def test_routes_of_your_own_get_the_same_duties(
+    artifact: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    def create_own(service: Service) -> FastAPI:
+        api = create_api(service)
+
+        @api.get("/own/{number}")
+        async def own(number: int) -> dict[str, float]:
+            return {"result": 1 / number}
+
+        return api
+
+    with asking(artifact, Settings(api_keys="key"), create_own) as ask:
+        assert ask.client.get("/own/2").status_code == 401
+        given = {"authorization": "Bearer key", "x-request-id": "mine"}
+        answer = ask.client.get("/own/2", headers=given)
+        assert answer.json() == {"result": 0.5}
+        assert answer.headers["x-request-id"] == "mine"
+        wrong = ask.client.get("/own/two", headers=given)
+        assert wrong.status_code == 400
+        assert wrong.json()["error"].startswith("path.number: expected Input should be")
+        broken = ask.client.get("/own/0", headers=given)
+        assert broken.status_code == 500
+        assert broken.json() == {"error": "internal error; see the log"}
+        assert "ZeroDivisionError" in caplog.text

@@ -1,0 +1,141 @@
+"""What the documented routes say of the model, and in which form they refuse."""
+
+import pytest
+from asking import (
+    V1,
+    Asked,
+    asking,
+)
+
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+)
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
+)
+
+V2_MODEL = f"/v2/models/{MODEL_NAME}"
+V1_MODEL = f"/v1/models/{MODEL_NAME}"
+
+
+def test_metadata_tells_the_signature(ask: Asked, artifact: Artifact) -> None:
+    version = artifact.manifest.version
+    for path in (V2_MODEL, f"{V2_MODEL}/versions/{version}"):
+        told = ask.client.get(path).json()
+        assert told["name"] == MODEL_NAME
+        assert told["versions"] == [version]
+        assert told["inputs"] == [
+            {"name": "features", "datatype": "FP64", "shape": [-1, 13]}
+        ]
+        assert told["outputs"] == [
+            {"name": "label", "datatype": "BYTES", "shape": [-1]},
+            {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]},
+        ]
+        assert told["parameters"]["classes"] == ["barbera", "barolo", "grignolino"]
+        assert told["parameters"]["features"][0]["name"] == "alcohol"
+        assert told["parameters"]["features"][0]["unit"] == "% vol"
+        assert told["parameters"]["metrics"] == artifact.manifest.evaluation.metrics
+
+
+def test_the_server_tells_its_name_and_what_it_can(ask: Asked) -> None:
+    told = ask.client.get("/v2").json()
+    assert told["name"] == MODEL_NAME
+    assert told["extensions"] == ["binary_tensor_data"]
+
+
+@pytest.mark.parametrize("path", ["/v2/health/live", "/_/health"])
+def test_live_and_its_alias(ask: Asked, path: str) -> None:
+    assert ask.client.get(path).json() == {"live": True}
+
+
+@pytest.mark.parametrize("path", ["/v2/health/ready", "/_/ready"])
+def test_ready_and_its_alias(ask: Asked, path: str) -> None:
+    assert ask.client.get(path).json() == {"ready": True}
+
+
+def test_the_model_is_ready_in_its_version(ask: Asked) -> None:
+    version = ask.edge.service.version
+    for path in (f"{V2_MODEL}/ready", f"{V2_MODEL}/versions/{version}/ready"):
+        assert ask.client.get(path).json() == {"name": MODEL_NAME, "ready": True}
+    status = ask.client.get(V1_MODEL).json()["model_version_status"][0]
+    assert status["version"] == version
+    assert status["state"] == "AVAILABLE"
+
+
+def test_nothing_is_ready_while_draining(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        ask.edge.service.drain()
+        assert ask.client.get(f"{V2_MODEL}/ready").status_code == 503
+        state = ask.client.get(V1_MODEL).json()["model_version_status"][0]["state"]
+        assert state == "UNLOADING"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/nowhere", "/nowhere: no such path; see /docs"),
+        ("/v2/models/other", f"model: expected '{MODEL_NAME}', received 'other'"),
+        ("/v1/models/other", f"model: expected '{MODEL_NAME}', received 'other'"),
+    ],
+)
+def test_unknown_paths_and_models_are_not_found(
+    ask: Asked, path: str, message: str
+) -> None:
+    answer = ask.client.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": message}
+
+
+def test_an_unknown_version_is_not_found(ask: Asked) -> None:
+    version = ask.edge.service.version
+    answer = ask.client.post(f"{V2_MODEL}/versions/7/infer", json={})
+    assert answer.status_code == 404
+    assert answer.json() == {"error": f"version: expected '{version}', received '7'"}
+
+
+def test_a_wrong_method_is_told_the_right_one(ask: Asked) -> None:
+    for path, right, wrong in ((V1, "POST", "GET"), ("/v2", "GET", "PUT")):
+        answer = ask.client.request(wrong, path)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == right
+        assert answer.json() == {"error": f"{path}: expected {right}, received {wrong}"}
+
+
+def test_openapi_describes_the_model_and_its_examples_work(ask: Asked) -> None:
+    paths = ask.client.get("/openapi.json").json()["paths"]
+    assert sorted(paths) == [
+        "/v1/models/{model}",
+        "/v1/models/{model}/versions/{version}",
+        "/v1/models/{model}/versions/{version}:predict",
+        "/v1/models/{model}:predict",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/{model}",
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/ready",
+        "/v2/models/{model}/versions/{version}",
+        "/v2/models/{model}/versions/{version}/infer",
+        "/v2/models/{model}/versions/{version}/ready",
+    ]
+    for path in ("/v1/models/{model}:predict", "/v2/models/{model}/infer"):
+        content = paths[path]["post"]["requestBody"]["content"]["application/json"]
+        address = path.replace("{model}", MODEL_NAME)
+        assert ask.client.post(address, json=content["example"]).status_code == 200
+
+
+def test_the_documentation_needs_no_other_host(ask: Asked) -> None:
+    page = ask.client.get("/").text
+    assert "swagger-ui-bundle.js" in page
+    assert "https://" not in page
+    assert ask.client.get("/docs/static/swagger-ui-bundle.js").status_code == 200
+
+
+def test_the_documentation_can_be_switched_off(artifact: Artifact) -> None:
+    with asking(artifact, Settings(docs=False)) as ask:
+        for path in ("/", "/docs", "/openapi.json"):
+            assert ask.client.get(path).status_code == 404
+        assert ask.v1([ask.row]).status_code == 200

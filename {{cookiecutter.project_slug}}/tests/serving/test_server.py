@@ -1,0 +1,235 @@
+"""A real process on a real socket: start, signals, and requests that hurt."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import (
+    Iterator,
+)
+from contextlib import (
+    contextmanager,
+    suppress,
+)
+from dataclasses import (
+    dataclass,
+)
+from pathlib import (
+    Path,
+)
+
+import pytest
+from asking import (
+    V1,
+)
+
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+)
+from {{cookiecutter.__package_name}}.artifacts.store import (
+    Store,
+)
+
+PACKAGE = MODEL_NAME.replace("-", "_")
+PATIENCE_S = 40
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+
+@dataclass
+class Running:
+    process: "subprocess.Popen[str]"
+    port: int
+    log: Path
+
+    def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            headers = {"content-type": "application/json"}
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def wait_for(self, path: str, status: int) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                if self.ask("GET", path)[0] == status:
+                    return
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def stop(self, sent: int = signal.SIGTERM) -> int:
+        self.process.send_signal(sent)
+        return self.process.wait(PATIENCE_S)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_closed(port: int) -> None:
+    """Until nobody listens there any more."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 20).close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionResetError:  # caught in the moment of closing
+            continue
+    raise AssertionError(f"port {port} is still open")
+
+
+@contextmanager
+def running(store: Store, **settings: object) -> Iterator[Running]:
+    port = free_port()
+    log = store.root.parent / f"log-{port}.jsonl"
+    environment = {
+        **os.environ,
+        "ML_MODEL_URI": str(store.root),
+        "PORT": str(port),
+        "ML_DRAIN_S": "0",
+        **{f"ML_{name.upper()}": str(each) for name, each in settings.items()},
+    }
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", PACKAGE, "serve"],
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            yield Running(process, port, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def rows(store: Store, n: int) -> str:
+    signature = store.get().manifest.signature
+    row = [feature.median for feature in signature.features]
+    return json.dumps({"instances": [row] * n})
+
+
+@POSIX
+def test_it_serves_drains_and_exits_with_0(store: Store) -> None:
+    with running(store, drain_s=1) as service:
+        service.wait_for("/v2/health/live", 200)
+        service.wait_for("/v2/health/ready", 200)
+        body = rows(store, 1)
+        assert service.ask("POST", V1, body)[0] == 200
+        service.process.terminate()
+        service.wait_for("/v2/health/ready", 503)
+        assert service.ask("POST", V1, body)[0] == 200, "it answers while it drains"
+        assert service.process.wait(PATIENCE_S) == 0
+        for line in service.log.read_text().splitlines():
+            json.loads(line)
+
+
+@POSIX
+def test_a_request_in_flight_is_answered_before_the_end(store: Store) -> None:
+    with running(store) as service:
+        service.wait_for("/v2/health/ready", 200)
+        body = rows(store, 1).encode()
+        with socket.create_connection(("127.0.0.1", service.port), 20) as client:
+            head = (
+                f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            client.sendall(head.encode() + body[:50])
+            service.wait_for("/v2/health/ready", 200)  # the half has been read by now
+            service.process.terminate()
+            wait_until_closed(service.port)
+            client.sendall(body[50:])
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert service.process.wait(PATIENCE_S) == 0
+
+
+@POSIX
+def test_a_second_signal_cuts_the_drain_short(store: Store) -> None:
+    with running(store, drain_s=600) as service:
+        service.wait_for("/v2/health/ready", 200)
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_for("/v2/health/ready", 503)
+        assert service.stop(signal.SIGINT) == 0
+
+
+def test_under_load_health_answers_and_the_rest_is_told_to_come_back(
+    store: Store,
+) -> None:
+    with running(store, max_in_flight=1, max_queue=1) as service:
+        service.wait_for("/v2/health/ready", 200)
+        body = rows(store, 30_000)
+        answers: list[int] = []
+
+        def send() -> None:
+            answers.append(service.ask("POST", V1, body)[0])
+
+        asking = [threading.Thread(target=send) for _ in range(8)]
+        for each in asking:
+            each.start()
+        while any(each.is_alive() for each in asking):
+            assert service.ask("GET", "/v2/health/live")[0] == 200
+        assert set(answers) == {200, 503}
+        assert answers.count(200) >= 2
+        assert service.ask("POST", V1, rows(store, 1))[0] == 200
+
+
+def test_a_half_sent_body_holds_nobody_up(store: Store) -> None:
+    with running(store, deadline_s=0.3) as service:
+        service.wait_for("/v2/health/ready", 200)
+        with socket.create_connection(("127.0.0.1", service.port), 20) as slow:
+            head = f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n"
+            slow.sendall(head.encode() + b'{"instances": [[')
+            assert service.ask("POST", V1, rows(store, 1))[0] == 200
+            answer = b""
+            while piece := slow.recv(4096):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"expected all of it within 0.3 s" in answer
+
+
+def test_a_missing_model_leaves_it_live_with_the_reason_in_the_log(
+    store: Store, tmp_path: Path
+) -> None:
+    nothing = Store(tmp_path / "nothing", store.name)
+    nothing.root.mkdir()
+    with running(nothing) as service:
+        service.wait_for("/v2/health/live", 200)
+        service.wait_for("/v2/health/ready", 503)
+        deadline = time.monotonic() + PATIENCE_S
+        while (
+            "a promoted version not found; run `train`" not in service.log.read_text()
+        ):
+            assert time.monotonic() < deadline, service.log.read_text()
+            time.sleep(0.02)
+        assert service.process.poll() is None
+
+
+def test_a_bad_setting_stops_the_start_with_one_line(store: Store) -> None:
+    with running(store, prot=8080) as service:
+        assert service.process.wait(PATIENCE_S) == 1
+        line = service.log.read_text()
+    assert line.startswith("error: ML_PROT: expected one of ML_MODEL_URI, ")
+    assert line.count("\n") == 1
+
+
+def test_a_port_that_is_taken_stops_the_start(store: Store) -> None:
+    with running(store) as first:
+        first.wait_for("/v2/health/live", 200)
+        with running(store, port=first.port) as second:
+            assert second.process.wait(PATIENCE_S) == 1
+            assert second.log.read_text() == (
+                "error: ML_HOST and ML_PORT: expected an address that is free, "
+                f"received '127.0.0.1:{first.port}'\n"
+            )

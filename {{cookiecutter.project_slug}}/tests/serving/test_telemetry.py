@@ -1,0 +1,131 @@
+"""What is counted and what is logged."""
+
+import io
+import json
+import logging
+
+import pytest
+from asking import (
+    V1,
+    Asked,
+    asking,
+)
+from prometheus_client.parser import (
+    text_string_to_metric_families,
+)
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
+from {{cookiecutter.__package_name}}.serving.telemetry import (
+    JsonLines,
+    log_as_json,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
+)
+
+
+def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:
+    page = ask.client.get("/metrics").text
+    return {
+        (
+            sample.name,
+            tuple(sample.labels[name] for name in sorted(sample.labels)),
+        ): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        version = ask.edge.service.version
+        for _ in range(3):
+            ask.v1([ask.row, ask.row])
+        ask.v1([["no"]])
+        ask.client.get("/nowhere")
+        seen = scrape(ask)
+        assert seen["http_requests_total", ("200", V1, version)] == 3
+        assert seen["http_requests_total", ("400", V1, version)] == 1
+        assert seen["http_requests_total", ("404", "other", version)] == 1
+        assert seen["http_request_seconds_count", (V1,)] == 4
+        assert seen["http_request_seconds_bucket", ("+Inf", V1)] == 4
+        assert seen["predicted_rows_total", ()] == 6
+        assert seen["model_ready", ()] == 1
+        assert seen["requests_shed_total", ()] == 0
+        assert seen["model_info", (ask.edge.service.name, version)] == 1
+
+
+def test_every_request_leaves_one_line_that_is_json(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        out = ask.edge.telemetry._out = io.StringIO()
+        trace = "0af7651916cd43dd8448eb211c80319c"
+        ask.headers = {
+            "x-request-id": "abc",
+            "traceparent": f"00-{trace}-b7ad6b7169203331-01",
+        }
+        ask.v1([ask.row])
+        ask.headers = {"traceparent": 'x","injected":"yes'}
+        ask.client.get('/nowhere%22%0A{}"')
+        ask.edge.telemetry.flush()
+        first, second = map(json.loads, out.getvalue().splitlines())
+        assert first.pop("time").endswith("Z")
+        assert first.pop("ms") > 0
+        assert first == {
+            "level": "info",
+            "event": "request",
+            "request_id": "abc",
+            "trace_id": trace,
+            "method": "POST",
+            "route": V1,
+            "status": 200,
+            "rows": 1,
+        }
+        assert second["route"] == "other"
+        assert "injected" not in second
+        assert str(ask.row[-1]) not in out.getvalue(), "payloads are never logged"
+
+
+def test_a_broken_pipe_breaks_no_request(artifact: Artifact) -> None:
+    class Broken(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with asking(artifact, Settings()) as ask:
+        ask.edge.telemetry._out = Broken()
+        assert ask.v1([ask.row]).status_code == 200
+        ask.edge.telemetry.flush()
+
+
+def test_ordinary_records_take_the_same_form() -> None:
+    try:
+        raise ValueError("what was wrong")
+    except ValueError as error:
+        record = logging.LogRecord(
+            "a.name",
+            logging.ERROR,
+            "",
+            1,
+            "it %s",
+            ("broke",),
+            (type(error), error, None),
+        )
+    line = json.loads(JsonLines().format(record))
+    assert line["time"].endswith("Z")
+    assert line["level"] == "error"
+    assert line["event"] == "it broke"
+    assert line["error"] == "what was wrong"
+    assert "ValueError" in line["traceback"]
+
+
+def test_the_whole_process_logs_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        log_as_json("info")
+        logging.getLogger("anything").info("hello")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert json.loads(capsys.readouterr().out)["event"] == "hello"

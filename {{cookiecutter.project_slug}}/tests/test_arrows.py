@@ -1,0 +1,186 @@
+"""Who may import whom: arrows go one way, and the two flows meet at the artifact."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import {{cookiecutter.__package_name}} as package
+from {{cookiecutter.__package_name}}.artifacts.store import (
+    Store,
+)
+
+NAME = package.__name__
+SOURCE = Path(package.__file__).parent
+
+# A room is a folder, or a file beside the folders; "package" is its __init__.py.
+# Inside a room everything may import everything, as long as there is no cycle.
+ALLOWED = {
+    "package": set(),
+    "errors": set(),
+    "settings": {"errors"},
+    "model": {"errors"},
+    "artifacts": {"errors", "model"},
+    "training": {"errors", "model", "artifacts"},
+    "serving": {"package", "errors", "settings", "model", "artifacts"},
+    "app": {"package", "settings", "artifacts", "serving"},
+    "cli": {"package", "errors", "settings", "artifacts", "training", "serving", "app"},
+    "__main__": {"cli"},
+}
+READ_SETTINGS = {"app", "cli"}
+# The CPU budget has to be in the environment before NumPy is imported.
+TOUCH_THE_ENVIRONMENT = {"app", "cli", "serving.cpu"}
+NEED_SCIKIT_LEARN = {
+    "cli",
+    "model.estimator",
+    "training.evaluate",
+    "training.split",
+    "training.train",
+}
+NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"}
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module by its name inside the package, parsed but not imported."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__") or "package"
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def imports_of(module: str) -> set[str]:
+    """All that it imports, wherever that stands in it.
+
+    Ours by their name inside the package; others' by their first name, after a `!`.
+    """
+    path = [] if module == "package" else module.split(".")
+    is_folder = module == "package" or (SOURCE / Path(*path)).is_dir()
+    found = set()
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.Import):
+            found |= {f"!{alias.name.partition('.')[0]}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(f"!{(node.module or '').partition('.')[0]}")
+        elif isinstance(node, ast.ImportFrom):
+            base = path[: len(path) + is_folder - node.level]
+            base += node.module.split(".") if node.module else []
+            for alias in node.names:
+                longer = ".".join([*base, alias.name])
+                found.add(longer if longer in MODULES else ".".join(base) or "package")
+    return found
+
+
+IMPORTED = {module: imports_of(module) for module in MODULES}
+
+
+def ours(module: str) -> set[str]:
+    return {name for name in IMPORTED[module] if name[0] != "!"}
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_imports_are_seen_wherever_they_stand() -> None:
+    assert "errors" in IMPORTED["training.dataset"], "relative, at the top"
+    assert "model.kernels" in IMPORTED["model.predictor"], "a module from its folder"
+    assert "package" in IMPORTED["app"], "a name from the package itself"
+    assert "training.train" in IMPORTED["cli"], "inside a function"
+    assert "!numpy" in IMPORTED["model.kernels"], "somebody else's"
+
+
+def test_arrows_between_rooms_are_those_of_the_table() -> None:
+    assert {room(module) for module in MODULES} == ALLOWED.keys()
+    forbidden = [
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in sorted(ours(module))
+        if room(name) not in ALLOWED[room(module)] | {room(module)}
+    ]
+    assert forbidden == []
+
+
+def test_training_and_serving_never_import_each_other() -> None:
+    for one, other in (("training", "serving"), ("serving", "training")):
+        inside = [module for module in MODULES if room(module) == one]
+        assert len(inside) > 1
+        assert not {room(name) for module in inside for name in ours(module)} & {other}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {module: ours(module) - {module} for module in MODULES}
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert sorted(order) == sorted(MODULES)
+
+
+def test_errors_import_nothing_of_ours() -> None:
+    assert ours("errors") == set()
+
+
+def test_settings_are_read_by_the_entry_points_only() -> None:
+    readers = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        if "read_settings" in {alias.name for alias in node.names}
+    }
+    assert readers == READ_SETTINGS
+
+
+def test_nothing_else_looks_at_the_environment() -> None:
+    users = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        if getattr(node, "attr", getattr(node, "id", "")) in ("environ", "getenv")
+    }
+    assert users == TOUCH_THE_ENVIRONMENT
+
+
+def test_scikit_learn_is_needed_where_models_are_made_only() -> None:
+    users = {module for module in MODULES if "!sklearn" in IMPORTED[module]}
+    assert users == NEED_SCIKIT_LEARN
+
+
+SERVE_ONCE = f"""
+import sys
+from {NAME} import MODEL_NAME
+from {NAME}.app import create_api, create_app
+from {NAME}.artifacts.store import open_version
+from {NAME}.settings import Settings
+
+app = create_app(Settings(model_uri=sys.argv[1]))
+create_api(app.service)
+predictor = open_version(sys.argv[1], MODEL_NAME).predictor()
+predictor.warm_up()
+print(*set(each.partition(".")[0] for each in sys.modules))
+"""
+
+
+def test_serving_never_imports_what_the_runtime_image_lacks(store: Store) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", SERVE_ONCE, str(store.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(answer.stdout.split())
+    assert {"numba", "fastapi", NAME} <= loaded
+    assert not loaded & NOT_IN_THE_RUNTIME_IMAGE
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_every_module_says_in_its_first_line_what_it_is_for(module: str) -> None:
+    text = ast.get_docstring(MODULES[module])
+    assert text
+    assert len(text.splitlines()[0]) > 20

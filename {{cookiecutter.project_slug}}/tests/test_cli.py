@@ -1,0 +1,489 @@
+"""The command line: what it prints where, and the exit codes that scripts rely on."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+    cli,
+)
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    Evaluation,
+    Feature,
+    Manifest,
+    Signature,
+    build,
+    version_of,
+)
+from {{cookiecutter.__package_name}}.artifacts.store import (
+    Store,
+)
+from {{cookiecutter.__package_name}}.model import (
+    kernels,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
+
+OPTIONS = {
+    "": ["--version", "--verbose", "--help"],
+    "train": [
+        "--contract",
+        "--thresholds",
+        "--test-share",
+        "--seed",
+        "--batch-rows",
+        "--update",
+        "--json",
+        "--help",
+    ],
+    "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
+    "predict": ["--version", "--output", "--contract", "--help"],
+    "serve": ["--host", "--port", "--help"],
+    "models": ["--help"],
+    "models list": ["--json", "--help"],
+    "models show": ["--help"],
+    "models promote": ["--force", "--help"],
+    "models rollback": ["--help"],
+}
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """The whole command line in this process; its store is that of `store`."""
+    for name in list(os.environ):
+        if name == "PORT" or name.startswith("ML_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("ML_MODEL_URI", str(tmp_path / "models"))
+    monkeypatch.chdir(project)
+
+    def run(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [MODEL_NAME, *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return Outcome(end.value.code, *capsys.readouterr())
+
+    return run
+
+
+def variant(
+    artifact: Artifact, year: int, metrics: dict[str, float], *failures: str
+) -> Artifact:
+    """The same arrays, made in another year and judged by other metrics."""
+    manifest = artifact.manifest
+    manifest = msgspec.structs.replace(
+        manifest,
+        created=manifest.created.replace(year=year, day=1),
+        evaluation=msgspec.structs.replace(manifest.evaluation, metrics=metrics),
+        gate_failures=list(failures),
+    )
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    return Artifact(manifest, artifact.files)
+
+
+def first_words(text: str) -> list[str]:
+    return [line.partition(" ")[0] for line in text.splitlines()]
+
+
+def commands(command: click.Command, path: str = "") -> dict[str, click.Command]:
+    found = {path: command}
+    for name, child in getattr(command, "commands", {}).items():
+        found |= commands(child, f"{path} {name}".strip())
+    return found
+
+
+def test_every_command_is_in_the_table_of_options() -> None:
+    assert sorted(commands(cli.commands)) == sorted(OPTIONS)
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_names_every_option(run: Run, command: str) -> None:
+    code, out, err = run(*command.split(), "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: {MODEL_NAME}")
+    assert re.findall(r"^ +(?:-\w, )?(--[\w-]+)", out, re.MULTILINE) == OPTIONS[command]
+    assert run(*command.split(), "-h").out == out
+
+
+def test_the_version_is_that_of_the_project(run: Run, project: Path) -> None:
+    stated = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    version = stated["project"]["version"]
+    assert run("--version") == (0, f"{MODEL_NAME} {version}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["brew"], "No such command 'brew'"),
+        (["train", "--sed", "1"], "No such option '--sed'"),
+        (["train", "--seed", "one"], "'one' is not a valid integer"),
+        (["train", "none.csv"], "File 'none.csv' does not exist"),
+        (["train", "--test-share", "1"], "1.0 is not in the range 0<x<1"),
+        (["train", "--batch-rows", "0"], "0 is not in the range x>=1"),
+        (["predict", "data"], "File 'data' is a directory"),
+        (["models", "promote"], "Missing argument 'VERSION'"),
+    ],
+)
+def test_wrong_usage_ends_with_2(run: Run, words: list[str], complaint: str) -> None:
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert complaint in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words", "complaint"),
+    [
+        ("ML_PORT", "eighty", ["models", "list"], "a port, 0 to 65535, received 'eigh"),
+        ("ML_PROT", "8080", ["train"], "one of ML_MODEL_URI, ML_HOST, ML_PORT, ML_LOG"),
+        ("ML_DOCS", "maybe", ["serve"], "true or false, received 'maybe'\n"),
+    ],
+)
+def test_a_bad_setting_ends_every_command_with_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name, value, words, complaint
+) -> None:
+    monkeypatch.setenv(name, value)
+    code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"error: {name}: expected {complaint}")
+
+
+def test_an_option_that_cannot_be_a_setting_is_refused(run: Run) -> None:
+    refused = "error: ML_PORT: expected a port, 0 to 65535, received '99999'\n"
+    assert run("serve", "--port", 99999) == (1, "", refused)
+    refused = "error: ML_HOST: expected an address to listen on, received ''\n"
+    assert run("serve", "--host", "") == (1, "", refused)
+
+
+def test_a_store_that_cannot_be_written_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ML_MODEL_URI", str(tmp_path / "file"))
+    code, out, err = run("train")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert str(tmp_path / "file") in err
+
+
+def test_train_judges_promotes_and_says_so(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("train")
+    version = Store(tmp_path / "models", MODEL_NAME).serving()
+    assert (code, err) == (0, f"version {version} is promoted\n")
+    assert first_words(out) == [
+        "metric",
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "log_loss",
+        "calibration_error",
+        "",
+        "class",
+        "barbera",
+        "barolo",
+        "grignolino",
+        "",
+        "judged",
+    ]
+    assert out.splitlines()[-1] == f"judged by 45 rows; version {version}"
+    columns = "class precision recall f1 rows as barbera as barolo as grignolino"
+    assert " ".join(out.splitlines()[7].split()) == columns
+
+
+def test_train_that_misses_a_threshold_keeps_the_version_and_ends_with_1(
+    run: Run, tmp_path: Path
+) -> None:
+    thresholds = tmp_path / "thresholds.toml"
+    thresholds.write_text("at_least = { accuracy = 1.01 }")
+    code, out, err = run("train", "--json", "--thresholds", thresholds)
+    assert code == 1
+    judged = json.loads(out)
+    store = Store(tmp_path / "models", MODEL_NAME)
+    assert (store.versions(), store.serving()) == ([judged["version"]], None)
+    (failure,) = judged["gate_failures"]
+    assert failure.endswith(", at least 1.01 is needed")
+    kept = f"version {judged['version']} is kept but not promoted:\n  {failure}\n"
+    assert err == kept
+
+
+def test_train_prints_json_for_programs(run: Run) -> None:
+    code, out, _ = run("train", "--json", "--seed", 1, "--test-share", 0.5)
+    judged = json.loads(out)
+    assert code == 0
+    assert list(judged) == ["version", "evaluation", "baseline", "gate_failures"]
+    assert judged["evaluation"]["rows"] == 89
+    assert judged["baseline"]["metrics"]["accuracy"] < 0.5
+
+
+def test_train_goes_on_from_the_version_in_service(run: Run, store: Store) -> None:
+    before = store.serving()
+    code, _, _ = run("train", "--update", "--batch-rows", 50)
+    assert code == 0
+    provenance = store.get().manifest.provenance
+    assert provenance.continued_from == before
+    assert provenance.split["method"] == "random by batch"
+
+
+def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:
+    pointer = tmp_path / "models" / MODEL_NAME / "CURRENT"
+    assert run("train", "--update") == (
+        1,
+        "",
+        f"error: {pointer}: a promoted version not found; run `train` first, "
+        "or look at what there is with `models list`\n",
+    )
+
+
+def test_data_that_breaks_the_contract_is_one_message(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "wine.csv"
+    data.write_text(Path("data/sample.csv").read_text().replace("barolo", "merlot", 2))
+    assert run("train", data) == (
+        1,
+        "",
+        f"error: {data}: 2 problems\n"
+        "  line 2, column 'cultivar': expected one of barbera, barolo, grignolino, "
+        "received 'merlot'\n"
+        "  line 3, column 'cultivar': expected one of barbera, barolo, grignolino, "
+        "received 'merlot'\n",
+    )
+
+
+def test_evaluate_judges_by_the_rows_that_training_held_out(
+    run: Run, store: Store
+) -> None:
+    code, out, err = run("evaluate")
+    assert (code, err) == (0, "")
+    assert out.endswith(f"\njudged by 45 rows; version {store.serving()}\n")
+    code, out, _ = run("evaluate", "--json", "--version", store.serving())
+    manifest = store.get().manifest
+    shown = json.loads(out)
+    assert (code, shown["version"]) == (0, manifest.version)
+    assert msgspec.convert(shown["evaluation"], Evaluation) == manifest.evaluation
+    assert msgspec.convert(shown["baseline"], Evaluation) == manifest.baseline
+
+
+def test_evaluate_judges_by_all_rows_of_another_file(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.csv"
+    lines = Path("data/sample.csv").read_text().splitlines()
+    other.write_text("\n".join(lines[:1] + lines[1::3]))
+    code, out, _ = run("evaluate", other)
+    assert code == 0
+    assert out.endswith(f"\njudged by 60 rows; version {store.serving()}\n")
+
+
+def test_evaluate_ends_with_1_when_a_threshold_is_missed(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    thresholds = tmp_path / "thresholds.toml"
+    thresholds.write_text("at_most = { log_loss = 0 }")
+    code, out, _ = run("evaluate", "--json", "--thresholds", thresholds)
+    assert code == 1
+    (failure,) = json.loads(out)["gate_failures"]
+    assert re.fullmatch(r"log_loss is 0\.0\d+, at most 0 is allowed", failure)
+
+
+def test_predict_answers_every_row_as_csv(
+    run: Run, store: Store, artifact: Artifact, table: Table
+) -> None:
+    code, out, err = run("predict")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    names = ["barbera", "barolo", "grignolino"]
+    assert list(rows[0]) == ["cultivar", *(f"probability_{name}" for name in names)]
+    expected = artifact.predictor().predict(table.X)
+    assert [row["cultivar"] for row in rows] == expected["label"].tolist()
+    for row, shares in zip(rows, expected["probabilities"], strict=True):
+        told = [float(row[f"probability_{name}"]) for name in names]
+        assert told == pytest.approx(shares.tolist(), abs=1e-6)
+
+
+def test_predict_needs_no_target_and_writes_where_it_is_told(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    data, answers = tmp_path / "unknown.csv", tmp_path / "answers.csv"
+    lines = Path("data/sample.csv").read_text().splitlines()[:3]
+    data.write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    assert run("predict", data, "--output", answers) == (0, "", "")
+    written = answers.read_text().splitlines()
+    assert written[0].startswith("cultivar,probability_barbera,")
+    assert [line.partition(",")[0] for line in written[1:]] == ["barolo", "barolo"]
+
+
+def test_predict_asks_the_version_that_is_named(run: Run, store: Store) -> None:
+    assert run("predict", "--version", "7") == (
+        1,
+        "",
+        f"error: {store.folder}: version '7' not found; run `train` first, "
+        "or look at what there is with `models list`\n",
+    )
+    assert run("predict", "--version", store.serving()).code == 0
+
+
+def test_an_empty_store_is_listed_as_such(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / MODEL_NAME
+    said = f"no versions in {folder}; run `{MODEL_NAME} train`\n"
+    assert run("models", "list") == (0, said, "")
+    assert run("models", "list", "--json") == (0, "[]\n", "")
+
+
+def test_a_star_marks_the_version_in_service(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    shutil.rmtree(store.folder)
+    good = variant(artifact, 2999, {"accuracy": 0.9, "log_loss": 0.25})
+    bad = variant(artifact, 2998, {"accuracy": 0.5, "log_loss": 1.25}, "accuracy is")
+    store.promote(store.put(good))
+    store.put(bad)
+    data = artifact.manifest.provenance.data_sha256[:12]
+    code, out, err = run("models", "list")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()] == [
+        ["version", "gate", "accuracy", "log_loss", "data"],
+        ["*", good.manifest.version, "passed", "0.9000", "0.2500", data],
+        [bad.manifest.version, "missed", "0.5000", "1.2500", data],
+    ]
+    good_row, bad_row = json.loads(run("models", "list", "--json").out)
+    assert (good_row["version"], good_row["serving"]) == (good.manifest.version, True)
+    assert good_row["metrics"] == {"accuracy": 0.9, "log_loss": 0.25}
+    assert (bad_row["gate_failures"], bad_row["serving"]) == (["accuracy is"], False)
+
+
+def test_show_prints_the_manifest(run: Run, store: Store) -> None:
+    code, out, _ = run("models", "show")
+    assert code == 0
+    assert msgspec.convert(json.loads(out), Manifest) == store.get().manifest
+    assert run("models", "show", store.serving()).out == out
+    assert run("models", "show", "7").code == 1
+
+
+def test_promote_needs_a_reason_when_the_gate_was_missed(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    before = store.serving()
+    bad = store.put(variant(artifact, 2999, {"accuracy": 0.5}, "accuracy is 0.5"))
+    assert run("models", "promote", bad) == (
+        1,
+        "",
+        f"error: version {bad} is not promoted: accuracy is 0.5. "
+        "Improve the model, or state why with --force REASON\n",
+    )
+    assert store.serving() == before
+    said = f"{bad} is in service from the next start on\n"
+    assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
+    assert store.pointer().serving.reason == "an experiment"
+
+
+def test_rollback_returns_to_what_served_before(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    before = store.serving()
+    store.promote(store.put(variant(artifact, 2999, {"accuracy": 1.0})))
+    said = f"{before} is in service from the next start on\n"
+    assert run("models", "rollback") == (0, said, "")
+    assert store.serving() == before
+    code, out, err = run("models", "rollback")
+    assert (code, out) == (1, "")
+    assert err.endswith("an earlier version not found; nothing to roll back to\n")
+
+
+@pytest.fixture
+def line(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stored version that predicts numbers, y = 2x; data, and options that fit it."""
+    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    x = Feature("x", "", 0.0, 1.0, 2.0)
+    judged = Evaluation(rows=2, metrics={"mae": 0.0, "rmse": 0.0, "r2": 1.0})
+    made = store.get().manifest.provenance
+    line = build(
+        MODEL_NAME,
+        {"slope": np.array([2.0])},
+        Signature("regression", "y", (x,), ()),
+        judged,
+        judged,
+        [],
+        made,
+    )
+    store.promote(store.put(line))
+    (tmp_path / "line.csv").write_text("x,y\n1,2\n2,4\n3,9\n")
+    (tmp_path / "line.toml").write_text('target = "y"\nfeatures = [{ name = "x" }]\n')
+    return [str(tmp_path / "line.csv"), "--contract", str(tmp_path / "line.toml")]
+
+
+def test_a_model_of_numbers_answers_with_numbers(run: Run, line: list[str]) -> None:
+    assert run("predict", *line) == (0, "y\n2.0\n4.0\n6.0\n", "")
+
+
+def test_a_model_of_numbers_is_judged_without_classes(
+    run: Run, line: list[str], store: Store, tmp_path: Path
+) -> None:
+    thresholds = tmp_path / "thresholds.toml"
+    thresholds.write_text('better_than_baseline = ["mae", "rmse", "r2"]')
+    code, out, err = run("evaluate", *line, "--thresholds", thresholds)
+    assert (code, err) == (0, "")
+    assert first_words(out) == ["metric", "mae", "rmse", "r2", "", "judged"]
+    assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
+
+
+WITHOUT_SCIKIT_LEARN = f"""
+import sys
+sys.modules["sklearn"] = None
+from {cli.__name__} import main
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_without_scikit_learn_training_says_what_to_install(
+    run: Run, store: Store, command: str
+) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, command],
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == (
+        "error: scikit-learn is not installed; training needs it: "
+        "uv sync --group train\n"
+    )
+
+
+def test_without_scikit_learn_a_stored_version_still_predicts(
+    run: Run, store: Store
+) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, "predict"],
+        capture_output=True,
+        text=True,
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == run("predict").out

@@ -1,0 +1,96 @@
+"""Environment in, one frozen object out; a bad variable is named."""
+
+import re
+
+import pytest
+
+from {{cookiecutter.__package_name}}.errors import (
+    SettingInvalid,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
+    read_settings,
+)
+
+READ = [
+    ("ML_MODEL_URI", "/srv/models", "model_uri", "/srv/models"),
+    ("ML_HOST", "0.0.0.0", "host", "0.0.0.0"),
+    ("ML_PORT", "9000", "port", 9000),
+    ("ML_LOG_LEVEL", "debug", "log_level", "debug"),
+    ("ML_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
+    ("ML_MAX_ROWS", "7", "max_rows", 7),
+    ("ML_MAX_IN_FLIGHT", "3", "max_in_flight", 3),
+    ("ML_MAX_QUEUE", "0", "max_queue", 0),
+    ("ML_DEADLINE_S", "0.5", "deadline_s", 0.5),
+    ("ML_DRAIN_S", "0", "drain_s", 0.0),
+    ("ML_API_KEYS", "one,two", "api_keys", "one,two"),
+    ("ML_API_KEYS_FILE", "/run/secrets/keys", "api_keys_file", "/run/secrets/keys"),
+    ("ML_ROOT_PATH", "/wine/v7", "root_path", "/wine/v7"),
+    ("ML_DOCS", "false", "docs", False),
+    ("ML_CPU_BUDGET", "1.5", "cpu_budget", 1.5),
+]
+REFUSED = [
+    ("ML_MODEL_URI", "", "a store, or one version in it"),
+    ("ML_HOST", "", "an address to listen on"),
+    ("ML_PORT", "http", "a port, 0 to 65535"),
+    ("ML_PORT", "65536", "a port, 0 to 65535"),
+    ("ML_PORT", "-1", "a port, 0 to 65535"),
+    ("ML_LOG_LEVEL", "loud", "debug, info, warning or error"),
+    ("ML_MAX_BODY_BYTES", "0", "bytes of one body after decompression, 1 or more"),
+    ("ML_MAX_ROWS", "1.5", "rows of one request, 1 or more"),
+    ("ML_MAX_IN_FLIGHT", "0", "large requests computed at once, 1 or more"),
+    ("ML_MAX_QUEUE", "-1", "large requests that may wait, 0 or more"),
+    ("ML_DEADLINE_S", "0", "seconds, more than 0"),
+    ("ML_DEADLINE_S", "nan", "seconds, more than 0"),
+    ("ML_DRAIN_S", "-1", "seconds, 0 or more"),
+    ("ML_ROOT_PATH", "wine", "empty, or a path that begins with /"),
+    ("ML_ROOT_PATH", "/wine/", "empty, or a path that begins with /"),
+    ("ML_DOCS", "perhaps", "true or false"),
+    ("ML_CPU_BUDGET", "all", "cores, 0 to take the container's quota"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "field", "value"), READ)
+def test_a_variable_is_read_as_what_it_means(
+    name: str, text: str, field: str, value: object
+) -> None:
+    settings = read_settings({name: text})
+    assert getattr(settings, field) == value
+    assert type(getattr(settings, field)) is type(value)
+    assert value != getattr(Settings(), field)
+
+
+def test_every_setting_is_read_here() -> None:
+    assert [field for _, _, field, _ in READ] == list(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), REFUSED)
+def test_a_bad_value_is_refused_by_name(name: str, text: str, expected: str) -> None:
+    with pytest.raises(SettingInvalid) as refusal:
+        read_settings({name: text})
+    assert str(refusal.value) == f"{name}: expected {expected}, received {text!r}"
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert read_settings({"PATH": "/bin", "HOME": "/", "PORT": ""}) == Settings()
+
+
+def test_the_port_of_the_platform_is_honoured() -> None:
+    assert read_settings({"PORT": "5000"}).port == 5000
+
+
+def test_our_own_port_wins_over_that_of_the_platform() -> None:
+    assert read_settings({"ML_PORT": "9000", "PORT": "5000"}).port == 9000
+    assert read_settings({"PORT": "5000", "ML_PORT": "9000"}).port == 9000
+
+
+@pytest.mark.parametrize("name", ["ML_PROT", "ML_port", "ML_", "ML_model_uri"])
+def test_an_unknown_name_is_refused_with_those_that_exist(name: str) -> None:
+    known = "one of ML_MODEL_URI, ML_HOST, ML_PORT, ML_LOG_LEVEL, ML_MAX_BODY_BYTES, "
+    with pytest.raises(SettingInvalid, match=re.escape(f"{name}: expected {known}")):
+        read_settings({name: "1"})
+
+
+def test_settings_do_not_change_after_they_are_read() -> None:
+    with pytest.raises(AttributeError):
+        read_settings({}).port = 1  # type: ignore[misc]

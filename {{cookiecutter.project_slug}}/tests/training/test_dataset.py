@@ -1,0 +1,289 @@
+"""A CSV file and its contract in; arrays, or the line and column of what is wrong."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}}.errors import (
+    DataInvalid,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Column,
+    Contract,
+    Table,
+    digest,
+    read_batches,
+    read_contract,
+    read_table,
+)
+
+PLANTS = Contract(
+    target="kind",
+    features=(Column("length", "cm", minimum=0), Column("width", "cm", 0, 10)),
+    classes=("reed", "sedge"),
+)
+YIELDS = Contract(target="yield", features=(Column("length"),))
+
+
+def plants(*rows: str) -> str:
+    return "\n".join(["length,width,kind", *rows, ""])
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "plants.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def refusal(path: Path, contract: Contract = PLANTS) -> str:
+    """The message without the path that it begins with."""
+    with pytest.raises(DataInvalid) as refused:
+        read_table(path, contract)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def test_cells_become_numbers_and_labels(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, plants("1,2.5,reed", "1e1,0,sedge")), PLANTS)
+    np.testing.assert_array_equal(table.X, [[1.0, 2.5], [10.0, 0.0]])
+    assert (table.X.dtype, table.y.tolist()) == (np.float64, ["reed", "sedge"])
+
+
+def test_a_target_without_classes_becomes_numbers(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "length,yield\n1,2.5\n2,-3\n"), YIELDS)
+    assert (table.y.dtype, table.y.tolist()) == (np.float64, [2.5, -3.0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "width,kind,length\n2,reed,1\n",
+        "kind,length,width\nreed,1,2\n",
+        " length , width,kind \n 1 , 2 , reed \n",
+        '"length","width","kind"\r\n"1","2","reed"\r\n',
+        "length,width,kind\n\n1,2,reed\n\n",
+    ],
+)
+def test_columns_come_in_any_order_and_the_usual_spellings(
+    tmp_path: Path, text: str
+) -> None:
+    table = read_table(write(tmp_path, text), PLANTS)
+    assert (table.X.tolist(), table.y.tolist()) == ([[1.0, 2.0]], ["reed"])
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path, b"\xef\xbb\xbf" + plants("1,2,reed").encode())
+    assert len(read_table(path, PLANTS).y) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "length,kind\n1,reed\n",
+            "header: expected column 'width', received none",
+        ),
+        (
+            "length,width,kind,colour\n1,2,reed,green\n",
+            "header: column 'colour' is not in the contract",
+        ),
+        (
+            "length,width,kind,width\n1,2,reed,2\n",
+            "header: expected column 'width' once, received it twice",
+        ),
+        (
+            plants("1,2,reed", "1,wide,reed"),
+            "line 3, column 'width': expected a number, received 'wide'",
+        ),
+        (
+            plants("1,,reed"),
+            "line 2, column 'width': expected a number, received a missing value",
+        ),
+        (
+            plants("1,2,"),
+            "line 2, column 'kind': expected one of reed, sedge, "
+            "received a missing value",
+        ),
+        (
+            plants("1,2,moss"),
+            "line 2, column 'kind': expected one of reed, sedge, received 'moss'",
+        ),
+        (
+            plants("-1,2,reed"),
+            "line 2, column 'length': expected 0 to inf, received -1",
+        ),
+        (
+            plants("1,10.5,reed"),
+            "line 2, column 'width': expected 0 to 10, received 10.5",
+        ),
+        (
+            plants("1,2,reed", "", "1,2"),
+            "line 4: expected 3 cells, received 2",
+        ),
+        (
+            plants(),
+            "expected rows below the header, received none",
+        ),
+        (
+            plants('1,"2,reed'),
+            "line 2: expected CSV: unexpected end of data",
+        ),
+    ],
+)
+def test_a_problem_is_named_by_line_and_column(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    assert refusal(write(tmp_path, text)) == message
+
+
+@pytest.mark.parametrize("text", ["", "NA", "n/a", "NaN", " null ", "None", "?"])
+def test_what_people_write_for_a_missing_value_is_not_a_number(
+    tmp_path: Path, text: str
+) -> None:
+    path = write(tmp_path, plants(f"{text},2,reed"))
+    assert refusal(path).endswith("expected a number, received a missing value")
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "+nan"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, f"length,yield\n{text},1\n")
+    assert refusal(path, YIELDS).startswith("line 2, column 'length': expected ")
+
+
+def test_a_missing_number_to_predict_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "length,yield\n1,\n")
+    assert refusal(path, YIELDS) == (
+        "line 2, column 'yield': expected a number, received a missing value"
+    )
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, plants("x,2,moss", "1,2,reed", "1", "1,99,reed"))
+    assert refusal(path) == (
+        "4 problems\n"
+        "  line 2, column 'length': expected a number, received 'x'\n"
+        "  line 2, column 'kind': expected one of reed, sedge, received 'moss'\n"
+        "  line 4: expected 3 cells, received 1\n"
+        "  line 5, column 'width': expected 0 to 10, received 99"
+    )
+
+
+def test_a_hopeless_file_is_given_up_after_ten_problems(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path, plants(*["x,2,reed"] * 1000)))
+    assert message.startswith("10 problems\n  line 2, ")
+    assert message.splitlines()[-1].startswith("  line 11, ")
+
+
+def test_an_empty_file_lacks_every_column(tmp_path: Path) -> None:
+    assert refusal(write(tmp_path, "")) == (
+        "3 problems\n"
+        "  header: expected column 'length', received none\n"
+        "  header: expected column 'width', received none\n"
+        "  header: expected column 'kind', received none"
+    )
+
+
+def test_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, plants("1,2,reed").encode() + b"1,2,Schilfgr\xe4ser")
+    assert refusal(path).startswith("expected UTF-8 text: ")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.csv") == "can't be read: No such file or directory"
+
+
+def test_batches_together_are_the_whole(
+    sample: Path, contract: Contract, table: Table
+) -> None:
+    batches = list(read_batches(sample, contract, 50))
+    assert [len(batch.y) for batch in batches] == [50, 50, 50, 28]
+    np.testing.assert_array_equal(np.vstack([batch.X for batch in batches]), table.X)
+    np.testing.assert_array_equal(np.hstack([batch.y for batch in batches]), table.y)
+
+
+def test_a_problem_in_a_later_batch_has_its_own_line(tmp_path: Path) -> None:
+    path = write(tmp_path, plants("1,2,reed", "1,2,reed", "1,2,reed", "1,x,reed"))
+    batches = read_batches(path, PLANTS, 2)
+    assert len(next(batches).y) == 2
+    with pytest.raises(DataInvalid, match="line 5, column 'width'"):
+        next(batches)
+
+
+@pytest.mark.parametrize("text", ["width,length\n2,1\n", plants("1,2,moss")])
+def test_rows_to_predict_need_no_target(tmp_path: Path, text: str) -> None:
+    table = read_table(write(tmp_path, text), PLANTS, labelled=False)
+    assert (table.X.tolist(), table.y.tolist()) == ([[1.0, 2.0]], [])
+
+
+def test_the_shipped_sample_keeps_its_contract(table: Table) -> None:
+    names, counts = np.unique(table.y, return_counts=True)
+    assert table.X.shape == (178, 13)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
+        "barbera": 48,
+        "barolo": 59,
+        "grignolino": 71,
+    }
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    assert digest(write(tmp_path, "abc")) == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+
+
+def test_a_contract_names_its_columns_in_order(contract: Contract) -> None:
+    assert contract.names[:3] == ["alcohol", "malic_acid", "ash"]
+    assert (contract.target, len(contract.names)) == ("cultivar", 13)
+
+
+FEATURE = '[[features]]\nname = "length"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("target = ", "Invalid value (at end of document)"),
+        ('target = "kind"', "Object missing required field `features`"),
+        (
+            'target = "kind"\nfeatures = []',
+            "Expected `array` of length >= 1 - at `$.features`",
+        ),
+        (
+            f'target = "kind"\n{FEATURE}colour = 1',
+            "Object contains unknown field `colour` - at `$.features[0]`",
+        ),
+        (
+            f'target = "length"\n{FEATURE}',
+            "column 'length': expected once, received twice",
+        ),
+        (
+            f'target = "kind"\nclasses = ["reed"]\n{FEATURE}',
+            "classes: expected two or more different ones, or none for a number, "
+            "received ['reed']",
+        ),
+        (
+            f'target = "length"\nclasses = ["a", "a"]\n{FEATURE}',
+            "2 problems\n"
+            "  column 'length': expected once, received twice\n"
+            "  classes: expected two or more different ones, or none for a number, "
+            "received ['a', 'a']",
+        ),
+    ],
+)
+def test_a_contract_that_breaks_a_rule_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "contract.toml"
+    path.write_text(text)
+    with pytest.raises(DataInvalid, match=re.escape(f"{path}: {message}") + "$"):
+        read_contract(path)
+
+
+def test_a_missing_contract_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "contract.toml"
+    with pytest.raises(DataInvalid) as refused:
+        read_contract(path)
+    assert str(refused.value) == f"{path}: expected a contract, received no file"

@@ -1,0 +1,113 @@
+"""Rows apart: seeded, in proportion, none lost and none twice."""
+
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}}.errors import (
+    TrainingImpossible,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Column,
+    Contract,
+    Table,
+)
+from {{cookiecutter.__package_name}}.training.split import (
+    Summary,
+    draw,
+    joined,
+    split,
+)
+
+CONTRACT = Contract("kind", (Column("row"),), ("often", "rarely", "sometimes"))
+NUMBERS = Contract("yield", (Column("row"),))
+
+
+def numbered(**counts: int) -> Table:
+    """As many rows of each class; the only feature is the number of the row."""
+    y = np.repeat(list(counts), list(counts.values()))
+    return Table(np.arange(len(y), dtype=np.float64)[:, None], y)
+
+
+TABLE = numbered(often=60, rarely=10, sometimes=30)
+
+
+def test_every_class_is_in_both_parts_in_proportion() -> None:
+    train, test = split(TABLE, CONTRACT, 0.2, seed=0)
+    names, counts = np.unique(test.y, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
+        "often": 12,
+        "rarely": 2,
+        "sometimes": 6,
+    }
+    assert (len(train.y), len(test.y)) == (80, 20)
+
+
+def test_each_row_is_in_one_part_with_its_own_label() -> None:
+    parts = split(TABLE, CONTRACT, 0.25, seed=0)
+    rows = np.concatenate([part.X[:, 0] for part in parts]).astype(int)
+    labels = np.concatenate([part.y for part in parts])
+    assert sorted(rows) == list(range(100))
+    np.testing.assert_array_equal(labels, TABLE.y[rows])
+
+
+def test_the_seed_decides_which_rows() -> None:
+    one, same, other = (
+        split(TABLE, CONTRACT, 0.25, seed)[1].X.tolist() for seed in (7, 7, 8)
+    )
+    assert one == same
+    assert one != other
+
+
+def test_a_class_too_rare_to_be_in_both_parts_is_refused() -> None:
+    with pytest.raises(TrainingImpossible) as refusal:
+        split(numbered(often=9, rarely=1), CONTRACT, 0.25, seed=0)
+    message = str(refusal.value)
+    assert message.startswith("10 rows can't be split, 0.25 of them to judge by: ")
+    assert "rarely" in message
+
+
+def test_a_share_that_leaves_a_class_unjudged_is_refused() -> None:
+    with pytest.raises(TrainingImpossible, match=r"10 rows can't be split, 0\.1 of"):
+        split(numbered(often=5, rarely=5), CONTRACT, 0.1, seed=0)
+
+
+def test_numbers_are_split_without_classes() -> None:
+    table = Table(TABLE.X, np.linspace(0.0, 1.0, 100))
+    train, test = split(table, NUMBERS, 0.25, seed=0)
+    assert (len(train.y), len(test.y)) == (75, 25)
+
+
+def test_drawing_batch_by_batch_draws_what_drawing_the_whole_draws() -> None:
+    whole = draw(TABLE, 0.25, np.random.default_rng(3))
+    random = np.random.default_rng(3)
+    batches = [Table(TABLE.X[a : a + 30], TABLE.y[a : a + 30]) for a in (0, 30, 60, 90)]
+    drawn = [draw(batch, 0.25, random) for batch in batches]
+    for part in (0, 1):
+        together = joined([batch[part] for batch in drawn])
+        np.testing.assert_array_equal(together.X, whole[part].X)
+        np.testing.assert_array_equal(together.y, whole[part].y)
+    assert len(whole[0].y) + len(whole[1].y) == 100
+
+
+def test_no_row_to_judge_by_is_refused() -> None:
+    nothing = Table(np.empty((0, 1)), np.empty(0))
+    with pytest.raises(TrainingImpossible) as refusal:
+        joined([nothing, nothing])
+    assert str(refusal.value) == "no rows were held out to judge by; give more rows"
+
+
+def test_a_summary_of_batches_holds_ranges_and_shares() -> None:
+    summary = Summary(CONTRACT)
+    summary.add(Table(np.array([[3.0], [5.0]]), np.array(["often", "rarely"])))
+    summary.add(Table(np.array([[-1.0], [4.0]]), np.array(["often", "often"])))
+    summary.add(Table(np.empty((0, 1)), np.empty(0, dtype=str)))
+    assert summary.rows == 4
+    assert (summary.minimum.tolist(), summary.maximum.tolist()) == ([-1.0], [5.0])
+    assert summary.prior(CONTRACT.classes).tolist() == [0.75, 0.25, 0.0]
+
+
+def test_a_summary_of_numbers_holds_their_mean() -> None:
+    summary = Summary(NUMBERS)
+    summary.add(Table(np.array([[0.0], [0.0]]), np.array([1.0, 2.0])))
+    summary.add(Table(np.array([[0.0]]), np.array([6.0])))
+    assert summary.prior(()).tolist() == [3.0]

@@ -1,0 +1,269 @@
+"""A data file in, a judged version out: good enough, the same again, and told whole."""
+
+import hashlib
+import platform
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from sklearn.base import (
+    BaseEstimator,
+    RegressorMixin,
+)
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    TrainingImpossible,
+)
+from {{cookiecutter.__package_name}}.model import (
+    kernels,
+)
+from {{cookiecutter.__package_name}}.training import (
+    train as module,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Column,
+    Contract,
+)
+from {{cookiecutter.__package_name}}.training.evaluate import (
+    Thresholds,
+)
+from {{cookiecutter.__package_name}}.training.train import (
+    Plan,
+    git_commit,
+    train,
+)
+
+
+@pytest.fixture
+def plan(sample: Path, contract: Contract, thresholds: Thresholds) -> Plan:
+    return Plan(sample, contract, thresholds)
+
+
+def assert_same_arrays(one: Artifact, other: Artifact) -> None:
+    assert one.arrays.keys() == other.arrays.keys()
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
+def test_what_is_shipped_passes_its_thresholds_with_room_to_spare(
+    artifact: Artifact,
+) -> None:
+    metrics = artifact.manifest.evaluation.metrics
+    baseline = artifact.manifest.baseline.metrics
+    assert artifact.manifest.gate_failures == []
+    assert metrics["accuracy"] >= 0.95
+    assert metrics["macro_f1"] >= 0.95
+    assert metrics["log_loss"] <= 0.1
+    assert metrics["calibration_error"] <= 0.05
+    assert baseline["accuracy"] == pytest.approx(0.4)
+    assert baseline["log_loss"] == pytest.approx(1.087, abs=0.01)
+
+
+def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) -> None:
+    assert_same_arrays(train(plan, "wine"), artifact)
+
+
+def test_another_seed_holds_out_other_rows(plan: Plan, artifact: Artifact) -> None:
+    other = train(replace(plan, seed=1), "wine")
+    assert not np.array_equal(other.arrays["mean"], artifact.arrays["mean"])
+
+
+def test_batches_of_any_size_learn_the_same_in_one_pass(plan: Plan) -> None:
+    small = train(replace(plan, batch_rows=50), "wine")
+    assert_same_arrays(small, train(replace(plan, batch_rows=1000), "wine"))
+    manifest = small.manifest
+    assert manifest.provenance.split == {
+        "method": "random by batch",
+        "test_share": 0.25,
+        "seed": 0,
+    }
+    assert manifest.provenance.train_rows + manifest.evaluation.rows == 178
+    assert small.arrays["steps"] == manifest.provenance.train_rows
+
+
+def test_batches_learn_well_enough_to_serve(plan: Plan) -> None:
+    assert train(replace(plan, batch_rows=50), "wine").manifest.gate_failures == []
+
+
+@pytest.mark.parametrize("batch_rows", [None, 50])
+def test_an_update_goes_on_from_the_stored_version(
+    plan: Plan, artifact: Artifact, batch_rows: int | None
+) -> None:
+    updated = train(
+        replace(plan, continue_from=artifact, batch_rows=batch_rows), "wine"
+    )
+    rows = updated.manifest.provenance.train_rows
+    before = artifact.arrays
+    assert updated.arrays["count"] == before["count"] + rows
+    assert updated.arrays["steps"] == before["steps"] + rows
+    assert updated.manifest.provenance.continued_from == artifact.manifest.version
+    assert updated.manifest.gate_failures == []
+
+
+def test_an_update_leaves_the_version_that_it_goes_on_from(
+    plan: Plan, artifact: Artifact
+) -> None:
+    files = dict(artifact.files)
+    train(replace(plan, continue_from=artifact), "wine")
+    assert artifact.files == files
+
+
+def test_a_missed_threshold_is_written_into_the_manifest(plan: Plan) -> None:
+    impossible = Thresholds(at_least={"accuracy": 1.01}, at_most={"log_loss": 9.0})
+    manifest = train(replace(plan, thresholds=impossible), "wine").manifest
+    (failure,) = manifest.gate_failures
+    assert failure.startswith("accuracy is 0.9")
+    assert failure.endswith(", at least 1.01 is needed")
+
+
+def test_the_manifest_says_where_the_version_comes_from(
+    artifact: Artifact, sample: Path
+) -> None:
+    provenance = artifact.manifest.provenance
+    assert provenance.data_source == "sample.csv"
+    assert provenance.data_sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
+    assert provenance.train_rows == 133
+    assert provenance.split == {"method": "stratified", "test_share": 0.25, "seed": 0}
+    assert provenance.parameters == {
+        "epochs": 60,
+        "l2": 0.001,
+        "learning_rate": 0.05,
+        "random_state": 0,
+    }
+    assert list(provenance.versions) == ["python", "numpy", "numba", "scikit-learn"]
+    assert provenance.versions["python"] == platform.python_version()
+    assert provenance.continued_from is None
+
+
+def test_the_signature_holds_units_and_the_ranges_that_were_learned(
+    artifact: Artifact,
+) -> None:
+    signature = artifact.manifest.signature
+    assert (signature.task, signature.target) == ("classification", "cultivar")
+    assert signature.classes == ("barbera", "barolo", "grignolino")
+    alcohol = signature.features[0]
+    assert (alcohol.name, alcohol.unit) == ("alcohol", "% vol")
+    assert 11 < alcohol.minimum < 12 < alcohol.median < 14 < alcohol.maximum < 15
+
+
+def test_a_contract_for_numbers_does_not_fit_a_classifier(
+    plan: Plan, contract: Contract
+) -> None:
+    numbers = Contract(contract.target, contract.features)
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(replace(plan, contract=numbers), "wine")
+    assert str(refusal.value) == (
+        f"{plan.data}: the contract's target is a number, the estimator is a "
+        "classifier; change the contract or model/estimator.py"
+    )
+
+
+@pytest.mark.parametrize("change", ["order", "classes"])
+def test_an_update_with_other_columns_or_classes_is_refused(
+    plan: Plan, contract: Contract, artifact: Artifact, change: str
+) -> None:
+    features, classes = contract.features, contract.classes
+    other = (
+        Contract(contract.target, features[::-1], classes)
+        if change == "order"
+        else Contract(contract.target, features, (*classes, "merlot"))
+    )
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(replace(plan, contract=other, continue_from=artifact), "wine")
+    assert str(refusal.value) == (
+        f"version {artifact.manifest.version} learned other columns or classes than "
+        "the contract has; train anew"
+    )
+
+
+def test_data_with_one_class_only_teaches_nothing(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "barolo.csv"
+    lines = plan.data.read_text().splitlines()
+    path.write_text("\n".join(lines[:1] + [row for row in lines if "barolo" in row]))
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(replace(plan, data=path), "wine")
+    assert str(refusal.value) == (
+        f"{path}: y: expected labels of two classes or more, received one class only: "
+        "'barolo'"
+    )
+
+
+class Slope(RegressorMixin, BaseEstimator):
+    """y = slope * x by least squares: the smallest model that could take the place."""
+
+    def __init__(self) -> None:
+        self.xy = self.xx = 0.0
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        self.xy = self.xx = 0.0
+        return self.update(X, y)
+
+    def update(self, X: np.ndarray, y: np.ndarray) -> Self:
+        self.xy += float(X[:, 0] @ y)
+        self.xx += float(X[:, 0] @ X[:, 0])
+        return self
+
+    def to_arrays(self) -> dict[str, Any]:
+        return {"slope": np.array([self.xy / self.xx])}
+
+
+@pytest.mark.parametrize("batch_rows", [None, 7])
+def test_a_model_of_numbers_takes_the_same_road(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int | None
+) -> None:
+    path = tmp_path / "line.csv"
+    path.write_text("\n".join(["x,y", *(f"{x},{3 * x}" for x in range(40))]))
+    monkeypatch.setattr(module, "Estimator", Slope)
+    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    better = Thresholds(
+        better_than_baseline=("mae", "rmse", "r2"), at_most={"rmse": 1e-9}
+    )
+    plan = Plan(path, Contract("y", (Column("x"),)), better, batch_rows=batch_rows)
+    manifest = train(plan, "line").manifest
+    assert manifest.gate_failures == []
+    assert (manifest.signature.task, manifest.signature.classes) == ("regression", ())
+    assert manifest.evaluation.metrics["r2"] == pytest.approx(1.0)
+    assert manifest.provenance.train_rows + manifest.evaluation.rows == 40
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder that belongs to no repository."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def git(*words: str) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return answer.stdout.strip()
+
+
+def test_the_commit_is_that_of_the_working_folder_and_says_when_files_differ(
+    outside: Path,
+) -> None:
+    git("init", "--quiet")
+    (outside / "model.py").write_text("1")
+    git("add", ".")
+    git("commit", "--quiet", "--message=one")
+    assert git_commit() == git("rev-parse", "HEAD")
+    (outside / "model.py").write_text("2")
+    assert git_commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_outside_git_there_is_no_commit(outside: Path) -> None:
+    assert git_commit() is None
+
+
+def test_without_git_there_is_no_commit(
+    outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(outside))
+    assert git_commit() is None
