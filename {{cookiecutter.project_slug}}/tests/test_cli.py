@@ -5,10 +5,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,13 +79,14 @@ def run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Run:
+) -> Iterator[Run]:
     """The whole command line in this process; its store is that of `store`."""
     for name in list(os.environ):
         if name == "PORT" or name.startswith("ML_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ML_MODEL_URI", str(tmp_path / "models"))
     monkeypatch.chdir(project)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def run(*words: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", [MODEL_NAME, *map(str, words)])
@@ -92,7 +94,8 @@ def run(
             cli.main()
         return Outcome(end.value.code, *capsys.readouterr())
 
-    return run
+    yield run
+    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def variant(

@@ -44,6 +44,10 @@ SENTENCES = [
         errors.FieldInvalid("id", "text", "a number"),
         "id: expected text, received a number",
     ),
+    (
+        errors.FieldInvalid("id", "text", "9" * 5000),
+        f"id: expected text, received {'9' * 100}... (5000 characters)",
+    ),
     (errors.UnknownPath("/v3: no such path"), "/v3: no such path"),
     (
         errors.MethodRefused("/v2", "GET", "PUT"),
@@ -70,8 +74,8 @@ SENTENCES = [
         "not ready: starting; try again later",
     ),
     (
-        errors.Overloaded(2, 32),
-        "2 requests in flight and 32 waiting are all that this service takes; "
+        errors.Overloaded("2 requests in flight and 32 waiting"),
+        "2 requests in flight and 32 waiting: all that this service takes; "
         "try again later",
     ),
     (

@@ -10,7 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -63,18 +63,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until_ready(service: subprocess.Popen[str]) -> None:
-    """Read the log until it says so; it ends early when the service does."""
-    log = []
-    for line in service.stdout:
-        log.append(json.loads(line)["event"])
-        if log[-1].startswith("ready with version "):
-            return
-    raise AssertionError(f"never ready: {log} {service.stderr.read()}")
-
-
-def ask(url: str, body: object) -> tuple[int, dict]:
-    request = urllib.request.Request(url, json.dumps(body).encode())
+def ask(url: str, body: object = None) -> tuple[int, dict]:
+    request = urllib.request.Request(url, body and json.dumps(body).encode())
     request.add_header("Content-Type", "application/json")
     try:
         with urllib.request.urlopen(request, timeout=DEADLINE_S) as reply:
@@ -82,6 +72,17 @@ def ask(url: str, body: object) -> tuple[int, dict]:
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, json.load(refusal)
+
+
+def wait_until_ready(service: subprocess.Popen[str], address: str) -> None:
+    """Ask until it says so; `started` ends the service when that takes too long."""
+    status = 0
+    while status != 200:
+        with suppress(urllib.error.URLError):  # not listening yet
+            status, _ = ask(f"{address}/v2/health/ready")
+        with suppress(subprocess.TimeoutExpired):
+            service.wait(0.02)
+            raise AssertionError(f"never ready: {service.communicate()}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
@@ -103,8 +104,9 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
     expected = artifact.predictor().predict(table.X)
 
     with started(project, settings, "serve") as service:
-        wait_until_ready(service)
-        url = f"http://127.0.0.1:{port}/v1/models/{MODEL_NAME}:predict"
+        address = f"http://127.0.0.1:{port}"
+        wait_until_ready(service, address)
+        url = f"{address}/v1/models/{MODEL_NAME}:predict"
         status, reply = ask(url, {"instances": table.X.tolist()})
         assert status == 200
         answers = reply["predictions"]
@@ -122,5 +124,6 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
         log, err = service.communicate()
     assert service.returncode == 0
     assert err == ""
-    requests = [json.loads(line) for line in log.splitlines() if '"request"' in line]
-    assert [request["status"] for request in requests] == [200, 400]
+    lines = [json.loads(line) for line in log.splitlines()]
+    asked = [line for line in lines if line.get("route", "").endswith(":predict")]
+    assert [(line["status"], line["rows"]) for line in asked] == [(200, 178), (400, 0)]

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from {{cookiecutter.__package_name}}.errors import (
@@ -37,16 +38,21 @@ REFUSED = [
     ("ML_PORT", "-1", "a port, 0 to 65535"),
     ("ML_LOG_LEVEL", "loud", "debug, info, warning or error"),
     ("ML_MAX_BODY_BYTES", "0", "bytes of one body after decompression, 1 or more"),
+    ("ML_MAX_ROWS", "0", "rows of one request, 1 or more"),
     ("ML_MAX_ROWS", "1.5", "rows of one request, 1 or more"),
     ("ML_MAX_IN_FLIGHT", "0", "large requests computed at once, 1 or more"),
     ("ML_MAX_QUEUE", "-1", "large requests that may wait, 0 or more"),
-    ("ML_DEADLINE_S", "0", "seconds, more than 0"),
-    ("ML_DEADLINE_S", "nan", "seconds, more than 0"),
-    ("ML_DRAIN_S", "-1", "seconds, 0 or more"),
+    ("ML_DEADLINE_S", "0", "seconds, more than 0, up to 3600"),
+    ("ML_DEADLINE_S", "nan", "seconds, more than 0, up to 3600"),
+    ("ML_DEADLINE_S", "inf", "seconds, more than 0, up to 3600"),
+    ("ML_DRAIN_S", "-1", "seconds, 0 to 3600"),
+    ("ML_DRAIN_S", "inf", "seconds, 0 to 3600"),
     ("ML_ROOT_PATH", "wine", "empty, or a path that begins with /"),
     ("ML_ROOT_PATH", "/wine/", "empty, or a path that begins with /"),
     ("ML_DOCS", "perhaps", "true or false"),
-    ("ML_CPU_BUDGET", "all", "cores, 0 to take the container's quota"),
+    ("ML_CPU_BUDGET", "-1", "cores up to 4096; 0 takes the container's quota"),
+    ("ML_CPU_BUDGET", "all", "cores up to 4096; 0 takes the container's quota"),
+    ("ML_CPU_BUDGET", "4097", "cores up to 4096; 0 takes the container's quota"),
 ]
 
 
@@ -72,7 +78,49 @@ def test_a_bad_value_is_refused_by_name(name: str, text: str, expected: str) -> 
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    assert read_settings({"PATH": "/bin", "HOME": "/", "PORT": ""}) == Settings()
+    settings = read_settings({"PATH": "/bin", "HOME": "/", "PORT": ""})
+    assert msgspec.structs.asdict(settings) == {
+        "model_uri": "models",
+        "host": "127.0.0.1",
+        "port": 8080,
+        "log_level": "info",
+        "max_body_bytes": 16_000_000,
+        "max_rows": 100_000,
+        "max_in_flight": 2,
+        "max_queue": 32,
+        "deadline_s": 30.0,
+        "drain_s": 5.0,
+        "api_keys": "",
+        "api_keys_file": "",
+        "root_path": "",
+        "docs": True,
+        "cpu_budget": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ML_PORT", "0"),
+        ("ML_PORT", "65535"),
+        ("ML_MAX_BODY_BYTES", "1"),
+        ("ML_MAX_ROWS", "1"),
+        ("ML_MAX_IN_FLIGHT", "1"),
+        ("ML_MAX_QUEUE", "0"),
+        ("ML_DEADLINE_S", "3600"),
+        ("ML_DRAIN_S", "3600"),
+        ("ML_CPU_BUDGET", "0"),
+        ("ML_HOST", "h"),
+        ("ML_MODEL_URI", "."),
+        ("ML_ROOT_PATH", "/v"),
+    ],
+)
+def test_the_ends_of_a_range_belong_to_it(name: str, text: str) -> None:
+    assert str(getattr(read_settings({name: text}), name[3:].lower())).startswith(text)
+
+
+def test_a_log_level_is_read_in_any_case() -> None:
+    assert read_settings({"ML_LOG_LEVEL": "WARNING"}).log_level == "warning"
 
 
 def test_the_port_of_the_platform_is_honoured() -> None:

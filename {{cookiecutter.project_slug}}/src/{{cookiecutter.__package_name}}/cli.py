@@ -9,6 +9,7 @@ import csv
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -227,6 +228,8 @@ def serve(host: str | None, port: int | None) -> None:
 
     All else is set by the environment, see .env.example.
     """
+    # Until the server has its own handlers, a start that is not wanted ends as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     overrides = {"ML_HOST": host, "ML_PORT": port}
     given = {name: str(value) for name, value in overrides.items() if value is not None}
     settings = read_settings({**os.environ, **given})

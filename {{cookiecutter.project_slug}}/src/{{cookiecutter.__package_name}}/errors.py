@@ -25,6 +25,8 @@ ProjectError
 
 from collections.abc import Sequence
 
+SHOWN = 100
+
 
 class ProjectError(Exception):
     """Base of all failures below; `str(error)` is a sentence for a person."""
@@ -78,12 +80,14 @@ class RequestError(ProjectError):
 
 class Malformed(RequestError):
     def __init__(self, expected: str, received: str) -> None:
-        super().__init__(f"body: expected {expected}, received {received}")
+        super().__init__(f"body: expected {expected}, received {shortened(received)}")
 
 
 class FieldInvalid(RequestError):
     def __init__(self, field: str, expected: str, received: object) -> None:
-        super().__init__(f"{field}: expected {expected}, received {received}")
+        super().__init__(
+            f"{field}: expected {expected}, received {shortened(received)}"
+        )
 
 
 class UnknownPath(RequestError):
@@ -130,13 +134,16 @@ class NotReady(Unavailable):
 
 
 class Overloaded(Unavailable):
-    def __init__(self, in_flight: int, queued: int) -> None:
-        super().__init__(
-            f"{in_flight} requests in flight and {queued} waiting are all that this "
-            "service takes; try again later"
-        )
+    def __init__(self, taken: str) -> None:
+        super().__init__(f"{taken}: all that this service takes; try again later")
 
 
 class DeadlineExceeded(Unavailable):
     def __init__(self, deadline_s: float) -> None:
         super().__init__(f"no answer within {deadline_s:g} s; send fewer rows")
+
+
+def shortened(received: object) -> str:
+    """What a client sent, for its answer: never more than a line of it."""
+    text = str(received)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"

@@ -42,8 +42,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue: Annotated[
         int, Meta(description="large requests that may wait, 0 or more", ge=0)
     ] = 32
-    deadline_s: Annotated[float, Meta(description="seconds, more than 0", gt=0)] = 30.0
-    drain_s: Annotated[float, Meta(description="seconds, 0 or more", ge=0)] = 5.0
+    deadline_s: Annotated[
+        float, Meta(description="seconds, more than 0, up to 3600", gt=0, le=3600)
+    ] = 30.0
+    drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = (
+        5.0
+    )
     api_keys: Annotated[str, Meta(description="keys separated by commas")] = ""
     api_keys_file: Annotated[str, Meta(description="a file with one key per line")] = ""
     root_path: Annotated[
@@ -55,7 +59,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     docs: Annotated[bool, Meta(description="true or false")] = True
     cpu_budget: Annotated[
-        float, Meta(description="cores, 0 to take the container's quota", ge=0)
+        float,
+        Meta(
+            description="cores up to 4096; 0 takes the container's quota", ge=0, le=4096
+        ),
     ] = 0.0
 
 
@@ -81,6 +88,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def _read(field: str, text: str) -> object:
     kind = FIELDS[field].type
+    if field == "log_level":
+        text = text.lower()
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:

@@ -22,7 +22,7 @@ CASES = [
     (errors.BodyTooLarge("body", 1, "bytes", 2), 413),
     (errors.MediaUnsupported("content-type", "this", "that"), 415),
     (errors.NotReady("starting"), 503),
-    (errors.Overloaded(1, 2), 503),
+    (errors.Overloaded("all slots"), 503),
     (errors.DeadlineExceeded(1.0), 504),
 ]
 
@@ -47,4 +47,4 @@ def test_what_is_not_in_the_table_is_our_fault_and_stays_with_us() -> None:
 
 
 def test_a_client_is_told_when_to_come_back() -> None:
-    assert (b"retry-after", b"1") in refuse(errors.Overloaded(1, 2)).headers
+    assert (b"retry-after", b"1") in refuse(errors.Overloaded("all slots")).headers

@@ -26,7 +26,12 @@ def accepts(keys: Keys, key: str) -> bool:
 
 def test_without_keys_none_is_required() -> None:
     assert not Keys("", "").required
-    assert not Keys(" , ", "").required
+
+
+@pytest.mark.parametrize("listed", [",", " ", " , "])
+def test_a_list_that_holds_no_key_stops_the_start(listed: str) -> None:
+    with pytest.raises(SettingInvalid, match="ML_API_KEYS: expected a key"):
+        Keys(listed, "")
 
 
 def test_several_keys_are_valid_at_once() -> None:
@@ -50,24 +55,38 @@ def test_keys_are_rotated_without_a_restart(tmp_path: Path) -> None:
     assert all(accepts(keys, key) for key in ("second", "third", "always"))
 
 
-@pytest.mark.parametrize("damage", ["removed", "emptied"])
-def test_a_damaged_file_never_opens_the_door(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["removed", "emptied", "not text"])
+def test_a_damaged_file_never_opens_the_door_nor_ends_the_rotation(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "keys"
-    file.write_text("first")
+    file.write_text("# of the first team\nfirst")
     keys = Keys("", str(file))
     if damage == "removed":
         file.unlink()
     else:
-        file.write_text("\n")
+        file.write_bytes(b"\n" if damage == "emptied" else b"\xff\xfe")
+    keys.refresh()
     keys.refresh()
     assert keys.required
     assert accepts(keys, "first")
     assert not accepts(keys, "")
+    assert not accepts(keys, "# of the first team")
+    assert caplog.text.count("the old keys stay") == 1
+    assert "first" not in caplog.text
+    file.write_text("second")
+    keys.refresh()
+    assert accepts(keys, "second")
+    assert not accepts(keys, "first")
 
 
 def test_a_file_that_holds_no_key_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="expected a file that can be read"):
         Keys("", str(tmp_path / "none"))
+    unreadable = tmp_path / "unreadable"
+    unreadable.write_bytes(b"\xff")
+    with pytest.raises(SettingInvalid, match="expected a file that can be read"):
+        Keys("", str(unreadable))
     empty = tmp_path / "empty"
     empty.touch()
     with pytest.raises(SettingInvalid, match="expected a key in the file"):

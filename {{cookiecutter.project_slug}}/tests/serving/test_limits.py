@@ -6,83 +6,12 @@ import threading
 import pytest
 
 from {{cookiecutter.__package_name}}.errors import (
-    BodyTooLarge,
-    BodyTooSlow,
     DeadlineExceeded,
     Overloaded,
 )
 from {{cookiecutter.__package_name}}.serving.limits import (
-    Bodies,
-    Disconnected,
     Workers,
 )
-
-
-def messages(*each: dict[str, object]):
-    waiting = list(each)
-
-    async def receive() -> dict[str, object]:
-        if not waiting:
-            await asyncio.Event().wait()
-        return waiting.pop(0)
-
-    return receive
-
-
-def part(content: bytes, more: bool) -> dict[str, object]:
-    return {"type": "http.request", "body": content, "more_body": more}
-
-
-def read(*each: dict[str, object], limit: int = 10, deadline_s: float = 5.0) -> bytes:
-    async def scenario() -> bytes:
-        bodies = Bodies(limit, deadline_s)
-        reading = asyncio.create_task(bodies.read({}, messages(*each)))
-        while not reading.done():
-            await asyncio.sleep(0.01)
-            bodies.sweep()
-        return await reading
-
-    return asyncio.run(scenario())
-
-
-def test_a_body_is_put_together() -> None:
-    assert read(part(b"ab", True), part(b"", True), part(b"cd", False)) == b"abcd"
-
-
-def test_a_body_over_the_limit_is_refused_before_it_ends() -> None:
-    with pytest.raises(BodyTooLarge, match="at most 10 bytes, got 12 or more"):
-        read(part(b"123456", True), part(b"123456", True))
-
-
-def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
-    for declared in (b"11", b"9" * 30):
-        reading = Bodies(10, 5.0).read({b"content-length": declared}, messages())
-        with pytest.raises(BodyTooLarge):
-            asyncio.run(reading)
-
-
-def test_a_half_sent_body_is_given_up_at_the_deadline() -> None:
-    with pytest.raises(BodyTooSlow, match=r"all of it within 0\.05 s"):
-        read(part(b"1", True), deadline_s=0.05)
-    with pytest.raises(BodyTooSlow):
-        read(deadline_s=0.05)
-
-
-def test_a_read_that_is_cancelled_from_outside_is_cancelled() -> None:
-    async def scenario() -> None:
-        reading = asyncio.create_task(Bodies(10, 5.0).read({}, messages()))
-        await asyncio.sleep(0)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("before", [[], [part(b"1", True)]])
-def test_a_client_that_left_is_not_answered(before: list[dict[str, object]]) -> None:
-    with pytest.raises(Disconnected):
-        read(*before, {"type": "http.disconnect"})
 
 
 def test_what_is_over_the_queue_is_refused_at_once() -> None:

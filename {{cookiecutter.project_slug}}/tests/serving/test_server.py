@@ -199,6 +199,24 @@ def test_a_half_sent_body_holds_nobody_up(store: Store) -> None:
         assert b"expected all of it within 0.3 s" in answer
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(store: Store) -> None:
+    with running(store, max_body_bytes=100_000) as service:
+        service.wait_for("/v2/health/ready", 200)
+        status, text = service.ask("POST", V1, " " * 5_000_000)
+        assert status == 413
+        assert "body: expected at most 100000 bytes, got 5000000" in text
+
+
+def test_a_head_without_end_is_cut_off(store: Store) -> None:
+    with running(store, deadline_s=0.5) as service:
+        service.wait_for("/v2/health/live", 200)
+        with socket.create_connection(("127.0.0.1", service.port), 20) as endless:
+            endless.sendall(b"GET /v2 HTTP/1.1\r\n" + b"a: b\r\n" * 15_000)
+            assert endless.recv(4096).startswith(b"HTTP/1.1 431 ")
+        with socket.create_connection(("127.0.0.1", service.port), 20) as silent:
+            assert silent.recv(4096) == b"", "closed at the deadline"
+
+
 def test_a_missing_model_leaves_it_live_with_the_reason_in_the_log(
     store: Store, tmp_path: Path
 ) -> None:

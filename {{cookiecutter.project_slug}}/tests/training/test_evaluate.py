@@ -144,7 +144,9 @@ class Doubling(Predictor):
 
 def test_a_regression_is_judged_by_its_values() -> None:
     judged = evaluate(Doubling(), Table(np.array([[1.0], [2.0]]), np.array([2.0, 5.0])))
-    assert judged.metrics["mae"] == 0.5
+    assert judged.metrics == pytest.approx(
+        {"mae": 0.5, "rmse": math.sqrt(0.5), "r2": 1 - 1 / 4.5}
+    )
 
 
 MODEL = Evaluation(rows=100, metrics={"accuracy": 0.9, "log_loss": 0.3, "rmse": 2.0})

@@ -32,11 +32,13 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
+    evaluate,
 )
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
     git_commit,
     train,
+    unseen_rows,
 )
 
 
@@ -150,6 +152,23 @@ def test_the_signature_holds_units_and_the_ranges_that_were_learned(
     alcohol = signature.features[0]
     assert (alcohol.name, alcohol.unit) == ("alcohol", "% vol")
     assert 11 < alcohol.minimum < 12 < alcohol.median < 14 < alcohol.maximum < 15
+
+
+def test_of_the_file_that_was_learned_from_only_the_held_out_rows_are_unseen(
+    artifact: Artifact, sample: Path, contract: Contract
+) -> None:
+    summary, unseen = unseen_rows(artifact, sample, contract)
+    assert (summary.rows, len(unseen.y)) == (133, 45)
+    assert evaluate(artifact.predictor(), unseen) == artifact.manifest.evaluation
+
+
+def test_of_any_other_file_all_rows_are_unseen(
+    artifact: Artifact, sample: Path, contract: Contract, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(sample.read_text() + "\n")
+    summary, unseen = unseen_rows(artifact, other, contract)
+    assert (summary.rows, len(unseen.y)) == (178, 178)
 
 
 def test_a_contract_for_numbers_does_not_fit_a_classifier(

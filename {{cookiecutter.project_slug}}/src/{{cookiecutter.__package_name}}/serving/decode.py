@@ -1,39 +1,26 @@
 """Request bytes in, a query out: the two protocols, in JSON and in binary.
 
-msgspec reads a body and says exactly what is wrong with it and where. A large body of
-the usual shape goes to simdjson first, which puts its numbers straight into an array.
+msgspec reads a body, and says exactly what is wrong with it and where. A large body of
+the usual shape goes the quick way first.
 """
 
 import re
-import threading
-import zlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
-import simdjson
-from numpy.typing import NDArray
 
-from ..errors import BodyTooLarge, FieldInvalid, Malformed, MediaUnsupported
+from ..errors import BodyTooLarge, FieldInvalid, Malformed
 from ..model.kernels import Floats
+from .numbers import DATATYPES, from_bytes, from_lists
+from .quick import rows_at_once, tensor_at_once
 
 INPUT = "features"
-NUMBERS: dict[str, np.dtype[Any]] = {
-    "FP16": np.dtype("<f2"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
-    "INT8": np.dtype("<i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "UINT8": np.dtype("<u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-}
-LARGE = 4096  # bytes from which on the second parser pays
-EXACT = 2.0**53  # float64 holds every whole number up to here
+DATA = f"inputs.{INPUT}.data"
+LARGE = 4096  # bytes from which on the quick way pays
+SPARE = 64  # brackets and commas that are not data
+
+Json = dict[str, Any]
 
 
 class Query(msgspec.Struct):
@@ -54,42 +41,33 @@ class V2Input(msgspec.Struct):
     shape: list[int]
     datatype: str
     data: list[float | list[float]] | None = None
-    parameters: dict[str, Any] = {}
+    parameters: Json | None = None
 
 
 class V2Output(msgspec.Struct):
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: Json | None = None
 
 
 class V2Body(msgspec.Struct):
     inputs: list[V2Input]
     id: str | None = None
     outputs: list[V2Output] | None = None
-    parameters: dict[str, Any] = {}
+    parameters: Json | None = None
 
 
 v1_body = msgspec.json.Decoder(V1Body)
 v2_body = msgspec.json.Decoder(V2Body)
 
 
-class Parsers(threading.local):
-    """A simdjson parser reuses its memory, so each thread has its own."""
-
-    def __init__(self) -> None:
-        self.parse: Callable[[bytes], Any] = simdjson.Parser().parse
-
-
-parsers = Parsers()
-
-
-def decode_v1(body: bytes, features: tuple[str, ...]) -> Query:
+def decode_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Query:
     """TensorFlow Serving's row form: lists, or objects by feature name.
 
-    Fails: Malformed, FieldInvalid.
+    Fails: Malformed, FieldInvalid, BodyTooLarge.
     """
     width = len(features)
     if len(body) > LARGE:
+        check_size(body, width, max_rows)
         X = rows_at_once(body, width)
         if X is not None:
             return Query(X)
@@ -101,24 +79,9 @@ def decode_v1(body: bytes, features: tuple[str, ...]) -> Query:
         if isinstance(row, dict):
             row = by_name(row, features, i)
         if len(row) != width:
-            raise FieldInvalid(f"instances[{i}]", f"{width} numbers", f"{len(row)}")
+            raise FieldInvalid(f"instances[{i}]", f"{width} numbers", len(row))
         table[i] = row
     return Query(table)
-
-
-def rows_at_once(body: bytes, width: int) -> Floats | None:
-    """The rows when they are lists of `width` numbers and nothing else, or None."""
-    try:
-        rows = parsers.parse(body)["instances"]
-        n = len(rows)
-        # One bracket for the list, one for each row: nothing is nested deeper.
-        if n == 0 or body.count(b"[") != n + 1:
-            return None
-        if not all(map(width.__eq__, map(len, rows))):
-            return None
-        return np.frombuffer(rows.as_buffer(of_type="d")).reshape(n, width)
-    except (ValueError, KeyError, TypeError, RuntimeError):
-        return None
 
 
 def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[float]:
@@ -128,152 +91,88 @@ def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[fl
                 raise FieldInvalid(f"instances[{i}]", f"feature {name!r}", "none")
         unknown = next(name for name in row if name not in features)
         raise FieldInvalid(
-            f"instances[{i}]", f"features {', '.join(features)}", f"{unknown!r}"
+            f"instances[{i}]", f"features {', '.join(features)}", repr(unknown)
         )
     return [row[name] for name in features]
 
 
-def decode_v2(body: bytes, width: int, json_length: int | None) -> Query:
-    """Open Inference Protocol. json_length: bytes of JSON before the binary tensors.
+def decode_v2(
+    body: bytes, width: int, max_rows: int, json_length: int | None = None
+) -> Query:
+    """Open Inference Protocol. json_length: bytes of JSON before the binary tensor.
 
-    Fails: Malformed, FieldInvalid.
+    Fails: Malformed, FieldInvalid, BodyTooLarge.
     """
-    if json_length is None and len(body) > LARGE:
-        query = flat_at_once(body, width)
-        if query is not None:
-            return query
-    if json_length is None:
-        head, tail = body, b""
-    else:
+    head, tail = body, b""
+    if json_length is not None:
         head, tail = body[:json_length], body[json_length:]
         if len(head) != json_length:
             raise FieldInvalid(
                 "Inference-Header-Content-Length", f"at most {len(body)}", json_length
             )
+    if len(head) > LARGE:
+        check_size(head, width, max_rows)
+        found = tensor_at_once(head, INPUT, width) if not tail else None
+        if found is not None:
+            return Query(*found)
     request = decode_json(v2_body, head)
-    if [tensor.name for tensor in request.inputs] != [INPUT]:
-        names = ", ".join(repr(tensor.name) for tensor in request.inputs) or "none"
+    X = read_tensor(request.inputs, tail, width)
+    wants_binary = (request.parameters or {}).get("binary_data_output") is True
+    outputs = {
+        output.name: (output.parameters or {}).get("binary_data", wants_binary) is True
+        for output in request.outputs or ()
+    }
+    return Query(X, request.id, outputs or None, wants_binary)
+
+
+def read_tensor(inputs: list[V2Input], tail: bytes, width: int) -> Floats:
+    """The one input tensor, from its lists or from the bytes behind the JSON."""
+    if len(inputs) != 1 or inputs[0].name != INPUT:
+        names = ", ".join(repr(tensor.name) for tensor in inputs[:9]) or "none"
         raise FieldInvalid("inputs", f"one tensor, {INPUT!r}", names)
-    tensor = request.inputs[0]
-    n = check_shape(tensor.shape, width)
-    kind = NUMBERS.get(tensor.datatype)
+    tensor = inputs[0]
+    shape = tensor.shape
+    if len(shape) != 2 or not 1 <= shape[0] < 2**31 or shape[1] != width:
+        received = "another number of dimensions" if len(shape) != 2 else str(shape)
+        raise FieldInvalid(f"inputs.{INPUT}.shape", f"[rows, {width}]", received)
+    kind = DATATYPES.get(tensor.datatype)
     if kind is None:
         raise FieldInvalid(
-            f"inputs.{INPUT}.datatype", ", ".join(NUMBERS), repr(tensor.datatype)
+            f"inputs.{INPUT}.datatype", ", ".join(DATATYPES), repr(tensor.datatype)
         )
-    size = tensor.parameters.get("binary_data_size")
+    size = (tensor.parameters or {}).get("binary_data_size")
     if size is None:
         if tail:
-            raise FieldInvalid(
-                f"inputs.{INPUT}.parameters",
-                "binary_data_size, since bytes follow the JSON",
-                "none",
-            )
-        values = from_lists(tensor.data, n, width, kind)
-    else:
-        values = from_bytes(tail, size, n * width, kind, tensor.data)
-    wants_binary = request.parameters.get("binary_data_output") is True
-    outputs = None
-    if request.outputs is not None:
-        outputs = {
-            output.name: output.parameters.get("binary_data", wants_binary) is True
-            for output in request.outputs
-        }
-    X = values.astype(np.float64, order="C").reshape(n, width)
-    return Query(X, request.id, outputs, wants_binary)
+            expected = "binary_data_size, since bytes follow the JSON"
+            raise FieldInvalid(f"inputs.{INPUT}.parameters", expected, "none")
+        return from_lists(DATA, tensor.data, shape[0], width, kind)
+    if tensor.data is not None:
+        raise FieldInvalid(DATA, "none beside binary_data_size", "data")
+    expected_size = shape[0] * width * kind.itemsize
+    if type(size) is not int or size != expected_size:
+        field = f"inputs.{INPUT}.parameters.binary_data_size"
+        raise FieldInvalid(field, str(expected_size), repr(size))
+    if len(tail) != expected_size:
+        raise FieldInvalid("body", f"{expected_size} bytes of tensor", len(tail))
+    return from_bytes(DATA, tail, shape[0], width, kind)
 
 
-def flat_at_once(body: bytes, width: int) -> Query | None:
-    """The query when it is one flat tensor of numbers that JSON holds, or None."""
-    try:
-        request = parsers.parse(body)
-        # Three brackets: inputs, shape and data; nothing nested, no outputs named.
-        if body.count(b"[") != 3 or "parameters" in request:
-            return None
-        inputs = request["inputs"]
-        tensor = inputs[0]
-        n, d = tensor["shape"]
-        if (
-            len(inputs) != 1
-            or tensor["name"] != INPUT
-            or tensor["datatype"] != "FP64"
-            or d != width
-            or "parameters" in tensor
-        ):
-            return None
-        name = request.get("id", None)
-        if name is not None and not isinstance(name, str):
-            return None
-        values = np.frombuffer(tensor["data"].as_buffer(of_type="d"))
-        return Query(values.reshape(n, width), name) if n > 0 else None
-    except (ValueError, KeyError, TypeError, RuntimeError, IndexError):
-        return None
+def check_size(body: bytes, width: int, max_rows: int) -> None:
+    """Refuse a body that would cost more to decode than the largest that is allowed.
 
-
-def check_shape(shape: list[int], width: int) -> int:
-    if len(shape) != 2 or shape[0] < 1 or shape[1] != width:
-        raise FieldInvalid(f"inputs.{INPUT}.shape", f"[rows, {width}]", f"{shape}")
-    return shape[0]
-
-
-def from_lists(
-    data: list[float | list[float]] | None, n: int, width: int, kind: np.dtype[Any]
-) -> NDArray[Any]:
-    """Flat or nested lists. Fails: FieldInvalid when they miss shape or datatype."""
-    field = f"inputs.{INPUT}.data"
-    if data is None:
-        raise FieldInvalid(field, f"{n * width} numbers", "none")
-    try:
-        values = np.array(data, dtype=np.float64)
-    except ValueError:
-        expected = f"{n * width} numbers or {n} lists of {width}"
-        raise FieldInvalid(field, expected, "lists that differ in length") from None
-    if values.shape not in ((n * width,), (n, width)):
-        received = " x ".join(map(str, values.shape))
-        raise FieldInvalid(field, f"{n * width} or {n} x {width} numbers", received)
-    if kind.kind in "iu":
-        limits = np.iinfo(kind)
-        low, high = max(limits.min, -EXACT), min(limits.max, EXACT)
-        check_all(
-            (values >= low) & (values <= high) & (values == np.trunc(values)),
-            values,
-            f"whole numbers from {low:.0f} to {high:.0f}",
-        )
-    return values
-
-
-def from_bytes(
-    tail: bytes, size: Any, count: int, kind: np.dtype[Any], data: object
-) -> NDArray[Any]:
-    """The binary tensor that follows the JSON, little-endian, in row order."""
-    field = f"inputs.{INPUT}.parameters.binary_data_size"
-    if data is not None:
-        raise FieldInvalid(f"inputs.{INPUT}.data", "none beside binary data", "data")
-    expected = count * kind.itemsize
-    if type(size) is not int or size != expected:
-        raise FieldInvalid(field, f"{expected}", f"{size!r}")
-    if len(tail) != expected:
-        raise FieldInvalid("body", f"{expected} bytes of tensor", f"{len(tail)}")
-    values = np.frombuffer(tail, dtype=kind)
-    if kind.kind == "f":
-        check_all(np.isfinite(values), values, "finite numbers")
-    elif kind.itemsize == 8:
-        held = values.astype(np.float64).astype(kind) == values
-        check_all(held, values, "numbers that float64 holds exactly")
-    return values
-
-
-def check_all(good: NDArray[np.bool_], values: NDArray[Any], expected: str) -> None:
-    if not good.all():
-        first = int(np.argmin(good))
-        raise FieldInvalid(
-            f"inputs.{INPUT}.data[{first}]", expected, f"{values[first]}"
-        )
+    A list of a million empty lists is two megabytes of text and a hundred of memory.
+    Fails: BodyTooLarge.
+    """
+    lists = body.count(b"[") + body.count(b"{")
+    if lists > max_rows + SPARE or body.count(b",") > max_rows * width + SPARE:
+        raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
 
 
 def decode_json(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
     """Fails: Malformed when it is no JSON, FieldInvalid naming the place of a fault."""
     try:
+        if not body.isascii():
+            body.decode()  # msgspec doesn't look into names that it skips
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise explain(str(error)) from None
@@ -294,7 +193,7 @@ WORDS = {
 }
 
 
-def explain(text: str) -> FieldInvalid | Malformed:
+def explain(text: str) -> FieldInvalid:
     """msgspec's words in the form of our own: place, expected, received."""
     reason, _, place = text.partition(" - at `$")
     place = place.strip("`.") or "body"
@@ -304,27 +203,3 @@ def explain(text: str) -> FieldInvalid | Malformed:
     if match := re.search(r"missing required field `(.+)`", reason):
         return FieldInvalid(place, f"field {match[1]!r}", "none")
     return FieldInvalid(place, "a number within float64", reason.lower())
-
-
-def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
-    """A gzip body as plain bytes.
-
-    The size is measured first, chunk by chunk, so that a bomb never fills the memory.
-    Fails: MediaUnsupported, Malformed, BodyTooLarge.
-    """
-    if encoding != b"gzip":
-        raise MediaUnsupported(
-            "content-encoding", "gzip or none", encoding.decode("latin-1")
-        )
-    try:
-        size, rest, measure = 0, body, zlib.decompressobj(wbits=31)
-        while rest and not measure.eof:
-            size += len(measure.decompress(rest, 65_536))
-            if size > limit:
-                raise BodyTooLarge("body", limit, "bytes when inflated", f"{size}+")
-            rest = measure.unconsumed_tail
-        if not measure.eof or measure.unused_data:
-            raise Malformed("one whole gzip stream", "a part, or more than one")
-        return zlib.decompress(body, wbits=31, bufsize=max(size, 1))
-    except zlib.error as error:
-        raise Malformed("gzip", str(error)) from None

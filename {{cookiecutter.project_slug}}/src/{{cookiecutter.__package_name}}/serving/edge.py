@@ -6,6 +6,7 @@ as the documented ones in routes.py; a test proves that both answer the same byt
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -15,15 +16,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ..errors import MethodRefused, NotReady, ProjectError
-from .failures import Headers, Reply, refuse
+from .bodies import SMALL, Disconnected, Message, Receive, declared_size
+from .failures import Reply, refuse
 from .keys import Keys
-from .limits import Disconnected
 from .service import Service, Steps
 from .telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -42,16 +41,20 @@ OPEN_PATHS = {
 }
 OPEN_BELOW = "/docs/"
 SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-UNREAD = {408, 413}
+TRACE = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+LINGER_S = 1.0
+SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
 POLICY_VIOLATION = 1008
+KEYS_EVERY_S = 1.0
 
 
 class Edge:
     """The ASGI application that the server runs.
 
     make_api builds the documented application around `service`. It is called once the
-    model is ready or has failed, or when the first request needs it, since importing
+    model is loaded or has failed, or when the first request needs it, since importing
     the framework takes as long as loading the model.
     """
 
@@ -60,6 +63,7 @@ class Edge:
         self.service = service
         self.telemetry = Telemetry(service)
         self.keys = Keys(settings.api_keys, settings.api_keys_file)
+        self._root = settings.root_path
         self._make_api = make_api
         self._api: asyncio.Task[App] | None = None
         self._ids = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count())
@@ -84,9 +88,11 @@ class Edge:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         path, method = scope["path"], scope["method"]
+        if self._root and path.startswith(self._root):
+            path = path[len(self._root) :]
         request_id, trace = self._identify(headers)
         steps = self._hot.get(path)
-        route = path
+        route, unread = path, True
         try:
             if self.keys.required and not is_open(path):
                 self.keys.check(headers.get(b"authorization"))
@@ -94,8 +100,11 @@ class Edge:
                 if method != "POST":
                     raise MethodRefused(path, "POST", method)
                 body = await self.service.bodies.read(headers, receive)
+                unread = False
                 reply = await self.service.respond(steps, body, headers)
-            elif path in self._plain and method in ("GET", "HEAD"):
+            elif path in self._plain:
+                if method not in ("GET", "HEAD"):
+                    raise MethodRefused(path, "GET", method)
                 reply = self._plain[path]()
             else:
                 route = "other"
@@ -105,21 +114,28 @@ class Edge:
             return
         except ProjectError as error:
             reply = refuse(error)
-        except Exception as error:
+        except Exception:
             log.exception("request %s failed", request_id)
-            reply = refuse(ProjectError(str(error)))
+            reply = refuse(ProjectError())
         status, body = reply.status, reply.body
         answer = [
             (b"content-type", reply.content_type),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode()),
-            *self._more_headers(status),
+            *self.service.version_header,
             *reply.headers,
         ]
+        linger = unread and declared_size(headers) not in SURELY_READ
+        if linger or self.service.draining:
+            # A client that keeps its connection shall come back elsewhere.
+            answer.append((b"connection", b"close"))
+        if method == "HEAD":
+            body = b""
         await send({"type": "http.response.start", "status": status, "headers": answer})
-        await send(
-            {"type": "http.response.body", "body": b"" if method == "HEAD" else body}
-        )
+        if linger:
+            await discard(body, receive, send)
+        else:
+            await send({"type": "http.response.body", "body": body})
         self.telemetry.record(
             method, route, status, started, reply.rows, request_id, trace
         )
@@ -137,13 +153,6 @@ class Edge:
             trace = f',"trace_id":"{match[1].decode()}"' if match else ""
         return request_id, trace
 
-    def _more_headers(self, status: int) -> Headers:
-        """The version that answers; and a word to a client that keeps its connection,
-        to come back elsewhere: while draining, and when a body was left unread."""
-        if self.service.draining or status in UNREAD:
-            return [*self.service.version_header, (b"connection", b"close")]
-        return self.service.version_header
-
     async def _pass_on(
         self,
         scope: Scope,
@@ -155,6 +164,7 @@ class Edge:
     ) -> None:
         """Hand a request to the documented application; watch what it answers."""
         status = 500
+        head = scope["method"] == "HEAD"
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -163,16 +173,26 @@ class Edge:
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-request-id", request_id.encode()),
-                    *self._more_headers(status),
+                    *self.service.version_header,
                 ]
+                if self.service.draining:
+                    message["headers"].append((b"connection", b"close"))
+            elif head:
+                message["body"] = b""
             await send(message)
 
         api = await self._open_api()
+        asked = {**scope, "method": "GET"} if head else scope
+        if self._root:
+            whole = self._root + scope["path"].removeprefix(self._root)
+            asked = {**asked, "root_path": self._root, "path": whole}
         try:
-            await api(scope, receive, watched)
+            await api(asked, receive, watched)
+        except Disconnected:
+            return
         except Exception:  # its own handlers have answered
             log.exception("request %s failed", request_id)
-        route = getattr(scope.get("route"), "path", "other")
+        route = getattr(asked.get("route"), "path", "other")
         self.telemetry.record(
             scope["method"], route, status, started, 0, request_id, trace
         )
@@ -193,7 +213,12 @@ class Edge:
         await api(scope, receive, send)
 
     def _open_api(self) -> "asyncio.Task[App]":
-        """The documented application, built once, beside the event loop."""
+        """The documented application, built once, beside the event loop.
+
+        Fails: NotReady before the model is loaded, since it describes the model.
+        """
+        if self.service.loading:
+            raise NotReady(self.service.phase)
         if self._api is None:
             making = asyncio.to_thread(self._make_api, self.service)
             self._api = asyncio.create_task(making)
@@ -204,12 +229,12 @@ class Edge:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._watch())]
+        for task in tasks:
+            task.add_done_callback(log_failure)
         await receive()
         for task in tasks:
             task.cancel()
-        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                log.error("the application did not end well", exc_info=outcome)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.service.workers.close()
         self.telemetry.flush()
         await send({"type": "lifespan.shutdown.complete"})
@@ -218,21 +243,39 @@ class Edge:
         """Start the service, then the application with a lifespan of its own."""
         await self.service.start()
         api: Any = await self._open_api()
+        self.service.settle()
         async with api.router.lifespan_context(api):
             await asyncio.Event().wait()
 
     async def _watch(self) -> None:
-        """What has to be looked at now and then: slow bodies, changed keys."""
-        pause_s = min(1.0, self.service.settings.deadline_s / 4)
+        """Keys may change at any time."""
         while True:
-            await asyncio.sleep(pause_s)
-            self.service.bodies.sweep()
+            await asyncio.sleep(KEYS_EVERY_S)
             self.keys.refresh()
 
     def ready(self) -> Reply:
         if self.service.ready:
             return Reply(b'{"ready":true}')
         return refuse(NotReady(self.service.phase))
+
+
+def log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a part of the service has ended", exc_info=task.exception())
+
+
+async def discard(body: bytes, receive: Receive, send: Send) -> None:
+    """Answer before the request has been read, and make sure that the answer arrives.
+
+    A socket that is closed with unread bytes in it is reset, and the client never sees
+    why; so what still comes is thrown away for a moment.
+    """
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 def live() -> Reply:

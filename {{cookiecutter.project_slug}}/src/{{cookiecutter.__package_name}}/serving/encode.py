@@ -1,15 +1,16 @@
 """Named output arrays in, response bytes out, in the form of either protocol."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from ..model.predictor import Outputs
 from .decode import Query
 from .failures import Reply
+
+# Rows that are encoded in one call, which no other thread can interrupt.
+SLICE = 2000
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -19,16 +20,39 @@ class Prediction(msgspec.Struct):
     probabilities: list[float]
 
 
+class Tensor(msgspec.Struct, omit_defaults=True):
+    name: str
+    shape: tuple[int, ...]
+    datatype: str
+    data: Any = None
+    parameters: dict[str, int] | None = None
+
+
+class V2Response(msgspec.Struct, omit_defaults=True):
+    model_name: str
+    model_version: str
+    outputs: list[Tensor] = []
+    id: str | None = None
+
+
 def encode_v1(outputs: Outputs) -> bytes:
     """`{"predictions": [...]}`: an object per row, or a number for a regression."""
-    rows: Iterable[Any]
+    n = len(next(iter(outputs.values())))
+    if n <= SLICE:
+        return b'{"predictions":%b}' % encode_json(v1_rows(outputs))
+    parts = [
+        encode_json(v1_rows({k: v[i : i + SLICE] for k, v in outputs.items()}))[1:-1]
+        for i in range(0, n, SLICE)
+    ]
+    return b'{"predictions":[%b]}' % b",".join(parts)
+
+
+def v1_rows(outputs: Outputs) -> list[Any]:
     if "value" in outputs:
-        rows = outputs["value"].tolist()
-    else:
-        rows = map(
-            Prediction, outputs["label"].tolist(), outputs["probabilities"].tolist()
-        )
-    return encode_json({"predictions": list(rows)})
+        values: list[Any] = outputs["value"].tolist()
+        return values
+    labels, probabilities = outputs["label"], outputs["probabilities"]
+    return list(map(Prediction, labels.tolist(), probabilities.tolist()))
 
 
 def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
@@ -36,26 +60,19 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
     wanted = query.outputs
     if wanted is None:
         wanted = dict.fromkeys(outputs, query.binary)
-    response: dict[str, Any] = {"model_name": name, "model_version": version}
-    if query.id is not None:
-        response["id"] = query.id
-    tensors = []
+    response = V2Response(name, version, id=query.id)
     tail = []
     for output, binary in wanted.items():
         values = outputs[output]
-        tensor: dict[str, Any] = {
-            "name": output,
-            "shape": values.shape,
-            "datatype": datatype(values),
-        }
+        datatype = "BYTES" if values.dtype.hasobject else "FP64"
+        tensor = Tensor(output, values.shape, datatype)
         if binary:
             content = to_bytes(values)
-            tensor["parameters"] = {"binary_data_size": len(content)}
+            tensor.parameters = {"binary_data_size": len(content)}
             tail.append(content)
         else:
-            tensor["data"] = values.ravel().tolist()
-        tensors.append(tensor)
-    response["outputs"] = tensors
+            tensor.data = to_json(values)
+        response.outputs.append(tensor)
     head = encode_json(response)
     if not tail:
         return Reply(head, rows=len(query.X))
@@ -67,13 +84,26 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
     )
 
 
-def datatype(values: NDArray[Any]) -> str:
-    return "BYTES" if values.dtype.hasobject else "FP64"
+def to_json(values: NDArray[Any]) -> Any:
+    """The flat data of a tensor, as a list or as JSON made slice by slice."""
+    flat = values.ravel()
+    if flat.size <= SLICE:
+        return flat.tolist()
+    parts = [
+        encode_json(flat[i : i + SLICE].tolist())[1:-1]
+        for i in range(0, len(flat), SLICE)
+    ]
+    return msgspec.Raw(b"[%b]" % b",".join(parts))
 
 
 def to_bytes(values: NDArray[Any]) -> bytes:
     """Little-endian numbers; each string with its length before it in four bytes."""
     if not values.dtype.hasobject:
         return values.astype("<f8").tobytes()
-    texts = [text.encode() for text in values.tolist()]
-    return b"".join(np.uint32(len(text)).tobytes() + text for text in texts)
+    texts = values.tolist()
+    packed = {text: with_length(text.encode()) for text in set(texts)}
+    return b"".join(map(packed.__getitem__, texts))
+
+
+def with_length(text: bytes) -> bytes:
+    return len(text).to_bytes(4, "little") + text

@@ -2,9 +2,12 @@
 
 import hashlib
 import hmac
+import logging
 from pathlib import Path
 
 from ..errors import SettingInvalid, Unauthorised
+
+log = logging.getLogger(__name__)
 
 
 class Keys:
@@ -15,21 +18,21 @@ class Keys:
 
     def __init__(self, listed: str, file: str) -> None:
         self._listed = {digest(key) for key in listed.split(",") if key.strip()}
+        if listed and not self._listed:
+            raise SettingInvalid("ML_API_KEYS", "a key", "none")
         self._file = Path(file) if file else None
         self._stamp: tuple[int, int] | None = None
+        self._fault = ""
         self._keys = self._listed
         if self._file:
             try:
                 self._read(self._file)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 expected = "a file that can be read"
                 raise SettingInvalid("ML_API_KEYS_FILE", expected, file) from error
             if not self._keys:
                 raise SettingInvalid("ML_API_KEYS_FILE", "a key in the file", file)
-
-    @property
-    def required(self) -> bool:
-        return bool(self._keys)
+        self.required = bool(self._keys)
 
     def check(self, authorization: bytes | None) -> None:
         """Fails: Unauthorised unless it is `Bearer` and one of the keys."""
@@ -46,18 +49,23 @@ class Keys:
         if self._file:
             try:
                 self._read(self._file)
-            except OSError:
-                return
+            except (OSError, ValueError) as error:
+                if str(error) != self._fault:
+                    log.warning("the old keys stay: %s", error)
+                self._fault = str(error)
 
     def _read(self, path: Path) -> None:
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         if stamp != self._stamp:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            found = {digest(line) for line in lines if line.strip()}
             self._stamp = stamp
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found = {digest(line) for line in lines if line.strip() and line[0] != "#"}
             if found or self._listed:
                 self._keys = found | self._listed
+                log.info("%d keys are valid", len(self._keys))
+            else:
+                log.warning("the old keys stay: %s holds none", path)
 
 
 def digest(key: str) -> bytes:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..artifacts.artifact import Feature
-from .decode import INPUT, NUMBERS
+from .decode import INPUT
+from .numbers import DATATYPES
 from .service import Service
 
 Schema = dict[str, Any]
@@ -118,7 +119,7 @@ def v2_request(service: Service) -> dict[str, Any]:
     parameters = {"type": "object"}
     tensor = {
         "type": "object",
-        "required": ["name", "shape", "datatype"],
+        "required": ["name", "shape", "datatype", "data"],
         "properties": {
             "name": {"const": INPUT},
             "shape": {
@@ -134,7 +135,7 @@ def v2_request(service: Service) -> dict[str, Any]:
                 "minItems": 2,
                 "maxItems": 2,
             },
-            "datatype": {"enum": list(NUMBERS)},
+            "datatype": {"enum": list(DATATYPES)},
             "data": {
                 "description": "Flat in row order, or a list per row.",
                 "type": "array",
@@ -177,7 +178,16 @@ def v2_request(service: Service) -> dict[str, Any]:
             {"name": INPUT, "shape": [1, width], "datatype": "FP64", "data": row}
         ]
     }
-    return body(schema, example)
+    request = body(schema, example)
+    request["requestBody"]["content"]["application/octet-stream"] = {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": "The JSON, as long as Inference-Header-Content-Length says, "
+            "then the tensor's bytes, as long as its parameter binary_data_size says.",
+        }
+    }
+    return request
 
 
 V2_RESPONSE: Schema = {

@@ -4,10 +4,21 @@ They run the same steps as the hot routes of edge.py, which answers those itself
 reaches these functions are metadata, paths that name a version, and mistakes.
 """
 
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib import metadata
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import (
+    FastAPI,
+    Path,
+    Request,
+    Response,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketException,
+)
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -25,7 +36,10 @@ from .decode import INPUT
 from .failures import Reply, error_body, refuse
 from .service import Service, Steps
 
-INFERENCE_REFUSALS = openapi.refusals(400, 401, 404, 408, 413, 415, 503, 504)
+log = logging.getLogger(__name__)
+
+INFERENCE_REFUSALS = openapi.refusals(400, 408, 413, 415, 504)
+POLICY_VIOLATION = 1008
 
 
 def to_response(reply: Reply) -> Response:
@@ -43,7 +57,6 @@ def new_api(service: Service) -> FastAPI:
         "title": service.name,
         "version": metadata.version(service.name),
         "summary": metadata.metadata(service.name)["Summary"],
-        "root_path": settings.root_path,
         "max_body_size": settings.max_body_bytes,
         "telemetry": {"tracing": False, "metrics": False, "logs": False},
     }
@@ -119,8 +132,11 @@ def add_health(api: FastAPI, service: Service) -> None:
 
 
 def add_metadata(api: FastAPI, service: Service) -> None:
-    anything = {"type": "object"}
-    known = openapi.answer(anything, "As the Open Inference Protocol says")
+    known = openapi.answer({"type": "object"}, "As the Open Inference Protocol says")
+    ready_flag = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
+    }
 
     @api.get("/v2", tags=["v2"], responses=known)
     async def server() -> dict[str, Any]:
@@ -131,50 +147,18 @@ def add_metadata(api: FastAPI, service: Service) -> None:
             "extensions": ["binary_tensor_data"],
         }
 
-    @api.get(
-        "/v2/models/{model}", tags=["v2"], responses=known | openapi.refusals(404, 503)
-    )
-    @api.get(
-        "/v2/models/{model}/versions/{version}",
-        tags=["v2"],
-        responses=known | openapi.refusals(404, 503),
-    )
-    async def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
+    async def model_metadata(_: Request) -> dict[str, Any]:
         """Tensors, features with units and ranges, classes, and how good it is."""
-        check_path(service, model, version)
         return describe(service)
 
-    ready_flag = {
-        "type": "object",
-        "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
-    }
-
-    @api.get(
-        "/v2/models/{model}/ready",
-        tags=["v2"],
-        responses=openapi.answer(ready_flag, "Ready") | openapi.refusals(404, 503),
-    )
-    @api.get(
-        "/v2/models/{model}/versions/{version}/ready",
-        tags=["v2"],
-        responses=openapi.answer(ready_flag, "Ready") | openapi.refusals(404, 503),
-    )
-    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+    async def model_ready(_: Request) -> dict[str, Any]:
         """This model, in this version, takes requests."""
-        check_path(service, model, version)
         if not service.ready:
             raise NotReady(service.phase)
-        return {"name": model, "ready": True}
+        return {"name": service.name, "ready": True}
 
-    @api.get("/v1/models/{model}", tags=["v1"], responses=openapi.refusals(404, 503))
-    @api.get(
-        "/v1/models/{model}/versions/{version}",
-        tags=["v1"],
-        responses=openapi.refusals(404, 503),
-    )
-    async def status(model: str, version: str | None = None) -> dict[str, Any]:
+    async def model_status(_: Request) -> dict[str, Any]:
         """The version in service and its state, in TensorFlow Serving's form."""
-        check_path(service, model, version)
         state = {
             "version": service.version,
             "state": "AVAILABLE" if service.ready else "UNLOADING",
@@ -182,52 +166,101 @@ def add_metadata(api: FastAPI, service: Service) -> None:
         }
         return {"model_version_status": [state]}
 
+    add = partial(add_model_route, api, service, "GET")
+    add("/v2/models/{model}", "", model_metadata, responses=known)
+    add(
+        "/v2/models/{model}",
+        "/ready",
+        model_ready,
+        responses=openapi.answer(ready_flag, "Ready"),
+    )
+    add("/v1/models/{model}", "", model_status)
+
 
 def add_inference(api: FastAPI, service: Service) -> None:
-    async def respond(
-        request: Request, steps: Steps, model: str, version: str | None
-    ) -> Response:
-        check_path(service, model, version)
+    async def respond(request: Request, steps: Steps) -> Response:
         headers = dict(request.headers.raw)
         body = await service.bodies.read(headers, request.receive)
         return to_response(await service.respond(steps, body, headers))
 
-    v1: dict[str, Any] = {
-        "tags": ["v1"],
-        "responses": openapi.answer(openapi.v1_response(service), "One per row")
-        | INFERENCE_REFUSALS,
-        "openapi_extra": openapi.v1_request(service),
-    }
-
-    @api.post("/v1/models/{model}:predict", **v1)
-    @api.post("/v1/models/{model}/versions/{version}:predict", **v1)
-    async def predict(
-        request: Request, model: str, version: str | None = None
-    ) -> Response:
+    async def predict(request: Request) -> Response:
         """Predict rows given as lists of numbers, or as objects by feature name."""
-        return await respond(request, service.predict_v1, model, version)
+        return await respond(request, service.predict_v1)
 
-    v2: dict[str, Any] = {
-        "tags": ["v2"],
-        "responses": openapi.answer(openapi.V2_RESPONSE, "A tensor per output")
+    async def infer(request: Request) -> Response:
+        """Predict one tensor of rows; JSON, or JSON followed by a binary tensor."""
+        return await respond(request, service.infer_v2)
+
+    add = partial(add_model_route, api, service, "POST")
+    add(
+        "/v1/models/{model}",
+        ":predict",
+        predict,
+        responses=openapi.answer(openapi.v1_response(service), "One per row")
         | INFERENCE_REFUSALS,
-        "openapi_extra": openapi.v2_request(service),
-    }
+        openapi_extra=openapi.v1_request(service),
+    )
+    add(
+        "/v2/models/{model}",
+        "/infer",
+        infer,
+        responses=openapi.answer(openapi.V2_RESPONSE, "A tensor per output")
+        | INFERENCE_REFUSALS,
+        openapi_extra=openapi.v2_request(service),
+    )
 
-    @api.post("/v2/models/{model}/infer", **v2)
-    @api.post("/v2/models/{model}/versions/{version}/infer", **v2)
-    async def infer(
-        request: Request, model: str, version: str | None = None
-    ) -> Response:
-        """Predict one tensor of rows; JSON, or JSON followed by binary tensors."""
-        return await respond(request, service.infer_v2, model, version)
+
+def add_model_route(
+    api: FastAPI,
+    service: Service,
+    method: str,
+    before: str,
+    after: str,
+    operation: Callable[[Request], Awaitable[Any]],
+    **documentation: Any,
+) -> None:
+    """One operation under two paths: as it is, and with the version named."""
+    model_name = Annotated[str, Path(json_schema_extra={"enum": [service.name]})]
+    version_name = Annotated[str, Path(json_schema_extra={"enum": [service.version]})]
+
+    async def current(request: Request, model: str) -> Any:
+        check_path(service, model, None)
+        return await operation(request)
+
+    async def versioned(request: Request, model: str, version: str) -> Any:
+        check_path(service, model, version)
+        return await operation(request)
+
+    current.__annotations__["model"] = model_name
+    versioned.__annotations__ |= {"model": model_name, "version": version_name}
+    refused = documentation.pop("responses", {}) | openapi.refusals(401, 404, 503)
+    name = operation.__name__
+    for path, endpoint in (
+        (before, current),
+        (f"{before}/versions/{{version}}", versioned),
+    ):
+        api.add_api_route(
+            path + after,
+            endpoint,
+            methods=[method],
+            name=f"{name}_{endpoint.__name__}",
+            summary=name.replace("_", " ").capitalize(),
+            description=operation.__doc__,
+            tags=[before[1:3]],
+            responses=refused,
+            response_model=None,
+            **documentation,
+        )
 
 
 def add_stream(api: FastAPI, service: Service) -> None:
     @api.websocket("/v1/models/{model}/stream")
     async def stream(socket: WebSocket, model: str) -> None:
         """One answer per message, in order; the messages are bodies of :predict."""
-        check_path(service, model, None)
+        try:
+            check_path(service, model, None)
+        except ProjectError as error:
+            raise WebSocketException(POLICY_VIOLATION, str(error)) from None
         await socket.accept()
         try:
             while True:
@@ -239,6 +272,9 @@ def add_stream(api: FastAPI, service: Service) -> None:
                     reply = await service.respond(service.predict_v1, body, {})
                 except ProjectError as error:
                     reply = refuse(error)
+                except Exception:
+                    log.exception("a message of a stream failed")
+                    reply = refuse(ProjectError())
                 await socket.send_text(reply.body.decode())
         except WebSocketDisconnect:
             return

@@ -3,39 +3,130 @@
 import asyncio
 import socket
 import sys
+import time
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..errors import SettingInvalid
+from ..errors import BodyTooSlow, SettingInvalid
 from ..settings import Settings
 from .edge import Edge
+from .failures import error_body
 from .telemetry import log_as_json
+
+MAX_HEAD_BYTES = 65_536
+HURRY_S = 1.0
+TOO_SLOW = b"408 Request Timeout"
+HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
+REFUSAL = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b"
+)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own, which knows how long the client has kept it waiting, and for what.
+
+    waiting_since: when the request began to arrive, or None while there is none.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.waiting_since: float | None = time.monotonic()
+        self.head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.waiting_since = time.monotonic()
+        self.head_bytes = 0
+
+    def on_message_complete(self) -> None:
+        self.waiting_since = None
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.waiting_since is not None and not self.has_head:
+            self.head_bytes += len(data)
+            if self.head_bytes > MAX_HEAD_BYTES:
+                expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
+                self.refuse(HEAD_TOO_LARGE, expected)
+
+    @property
+    def has_head(self) -> bool:
+        return "method" in getattr(self, "scope", ())  # uvicorn sets it with the head
+
+    def give_up(self, deadline_s: float) -> None:
+        """The client has taken too long; one that sent nothing hears nothing."""
+        if self.has_head:
+            self.refuse(TOO_SLOW, str(BodyTooSlow(deadline_s)))
+        else:
+            self.transport.close()
+
+    def refuse(self, status: bytes, text: str) -> None:
+        body = error_body(text)
+        self.transport.write(REFUSAL % (status, len(body), body))
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
-    """On the first signal the service turns not ready and serves on for `drain_s`."""
+    """On the first signal the service turns not ready and serves on for `drain_s`.
 
-    def __init__(self, config: uvicorn.Config, edge: Edge, drain_s: float) -> None:
+    A second signal ends the drain, a third one does not wait for anything.
+    """
+
+    def __init__(self, config: uvicorn.Config, edge: Edge, settings: Settings) -> None:
         super().__init__(config)
         self.edge = edge
-        self.drain_s = drain_s
+        self.settings = settings
+        self.patience_s = settings.deadline_s
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
-        if self.edge.service.phase == "draining" or self.drain_s == 0:
-            self.should_exit = True  # a second signal: somebody is in a hurry
+        draining = self.edge.service.draining
+        self.edge.service.drain()
+        if self.should_exit:
+            self.force_exit = True
+        elif draining or self.settings.drain_s == 0:
+            self.loop.call_soon_threadsafe(self.stop)
         else:
             self.loop.call_soon_threadsafe(
-                self.loop.call_later, self.drain_s, self.stop
+                self.loop.call_later, self.settings.drain_s, self.stop
             )
-        self.edge.service.drain()
 
     def stop(self) -> None:
+        """Take no more; what has been accepted is answered, what stalls is not."""
+        self.patience_s = min(self.patience_s, HURRY_S)
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn calls this ten times a second.
+
+        A timer for each request would cost a tenth of the throughput of small ones.
+        """
+        earliest = time.monotonic() - self.patience_s
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Protocol):
+                since = connection.waiting_since
+                if since is not None and since < earliest:
+                    connection.waiting_since = None
+                    connection.give_up(self.patience_s)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the accepted requests, and go on looking for those that stall."""
+        ticking = asyncio.create_task(self._tick())
+        await super().shutdown(sockets)
+        ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await self.on_tick(1)
+            await asyncio.sleep(0.1)
 
 
 def run(edge: Edge, settings: Settings) -> None:
@@ -48,15 +139,16 @@ def run(edge: Edge, settings: Settings) -> None:
     config = uvicorn.Config(
         edge,
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        http="httptools",
+        http=Protocol,
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
+        ws_max_size=settings.max_body_bytes,
         timeout_graceful_shutdown=int(settings.deadline_s) + 1,
     )
     with listen(settings.host, settings.port) as bound:
-        Server(config, edge, settings.drain_s).run(sockets=[bound])
+        Server(config, edge, settings).run(sockets=[bound])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,10 +12,11 @@ from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady
 from ..model.predictor import Predictor, compilations
 from ..settings import Settings
-from .decode import decode_v1, decode_v2, inflate
+from .bodies import SMALL, Bodies, inflate
+from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
-from .limits import Bodies, Workers
+from .limits import Workers
 from .validate import validate
 
 log = logging.getLogger(__name__)
@@ -24,18 +25,21 @@ Phase = Literal["starting", "failed to start", "ready", "draining"]
 Headers = Mapping[bytes, bytes]
 Steps = Callable[[bytes, Headers], Reply]
 
-# A longer body goes to a thread; for a shorter one the way there costs more.
-INLINE_BYTES = 32_768
 JSON_TYPES = {b"application/json", b"application/octet-stream"}
 
 
 class Service:
-    """Live from the first moment; ready once a model is loaded, verified and warm."""
+    """Live from the first moment; ready once a model is loaded, verified and warm.
+
+    Predictions are answered as soon as there is a model; ready comes a moment later,
+    when the documented routes are there too.
+    """
 
     def __init__(self, settings: Settings, load: Callable[[], Artifact]) -> None:
         self.settings = settings
         self.name = MODEL_NAME
         self.phase: Phase = "starting"
+        self.draining = False
         self.manifest: Manifest | None = None
         self.predictor: Predictor | None = None
         self.outputs: tuple[str, ...] = ()
@@ -43,12 +47,12 @@ class Service:
         self.workers = Workers(
             settings.max_in_flight, settings.max_queue, settings.deadline_s
         )
-        self.bodies = Bodies(settings.max_body_bytes, settings.deadline_s)
+        self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
         self._load = load
 
     @property
-    def draining(self) -> bool:
-        return self.phase == "draining"
+    def loading(self) -> bool:
+        return self.predictor is None and self.phase != "failed to start"
 
     @property
     def ready(self) -> bool:
@@ -76,34 +80,42 @@ class Service:
         self.outputs = predictor.outputs
         self.predictor, self.manifest = predictor, artifact.manifest
         self.version_header = [(b"x-model-version", self.version.encode())]
-        # What lives now lives on: passes over it would stop requests for 40 ms each.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(10_000, 50, 100)
-        if self.phase == "starting":
-            self.phase = "ready"
         log.info(
-            "ready with version %s after %.2f s, %d kernels",
+            "version %s is loaded and warm after %.2f s, %d kernels",
             self.version,
             time.perf_counter() - began,
             compilations(),
         )
 
+    def settle(self) -> None:
+        """Turn ready, now that nothing is left that would slow down the first requests.
+
+        What lives now lives on: passes of the collector over it would stop requests for
+        40 ms each, so it is told to leave all that alone.
+        """
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 50, 100)
+        if self.phase == "starting":
+            self.phase = "ready"
+            log.info("ready")
+
     def drain(self) -> None:
         """From now on not ready, so that balancers send no more; answer meanwhile."""
         self.phase = "draining"
+        self.draining = True
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """Run the steps here when that is quick, else in a thread."""
-        if len(body) <= INLINE_BYTES and b"content-encoding" not in headers:
-            return steps(body, headers)
+        if len(body) <= SMALL and b"content-encoding" not in headers:
+            return steps(body, headers)  # for these the way to a thread costs more
         return await self.workers.run(steps, body, headers)
 
     def predict_v1(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in TensorFlow Serving's form."""
         predictor = self._ready_predictor()
         body = self._plain(body, headers)
-        query = decode_v1(body, predictor.features)
+        query = decode_v1(body, predictor.features, self.settings.max_rows)
         validate(query, self.outputs, self.settings.max_rows)
         return Reply(encode_v1(predictor.predict(query.X)), rows=len(query.X))
 
@@ -111,8 +123,9 @@ class Service:
         """decode → validate → predict → encode, in the Open Inference Protocol's."""
         predictor = self._ready_predictor()
         body = self._plain(body, headers)
-        length = headers.get(b"inference-header-content-length")
-        query = decode_v2(body, len(predictor.features), whole_number(length))
+        length = whole_number(headers.get(b"inference-header-content-length"))
+        width = len(predictor.features)
+        query = decode_v2(body, width, self.settings.max_rows, length)
         validate(query, self.outputs, self.settings.max_rows)
         return encode_v2(predictor.predict(query.X), query, self.name, self.version)
 
@@ -142,6 +155,8 @@ def whole_number(text: bytes | None) -> int | None:
         return None
     if not text.isdigit() or len(text) > 18:
         raise FieldInvalid(
-            "Inference-Header-Content-Length", "a number of bytes", f"{text!r}"
+            "Inference-Header-Content-Length",
+            "a number of bytes",
+            text.decode("latin-1"),
         )
     return int(text)

@@ -12,6 +12,7 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, TextIO
 
 from ..model.predictor import compilations
@@ -29,16 +30,21 @@ BUCKETS = (
 FLUSH_S = 0.2
 
 
+class Series:
+    """The requests of one route with one status."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(BUCKETS) + 1)
+
+
 class Telemetry:
     """What `/metrics` shows and what the access log says."""
 
     def __init__(self, service: Service, out: TextIO = sys.stdout) -> None:
         self.service = service
-        self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self.buckets: defaultdict[str, list[int]] = defaultdict(
-            lambda: [0] * (len(BUCKETS) + 1)
-        )
+        self.series: defaultdict[tuple[str, int], Series] = defaultdict(Series)
         self.rows = 0
         self._out = out
         self._lines: list[str] = []
@@ -58,15 +64,20 @@ class Telemetry:
     ) -> None:
         """One finished request. started: `time.perf_counter()` at its arrival."""
         elapsed = time.perf_counter() - started
-        self.requests[route, status] += 1
-        self.seconds[route] += elapsed
-        self.buckets[route][bisect_left(BUCKETS, elapsed)] += 1
+        series = self.series[route, status]
+        series.count += 1
+        series.seconds += elapsed
+        series.buckets[bisect_left(BUCKETS, elapsed)] += 1
         self.rows += rows
+        now = time.time()
+        if now >= self._second + 1:
+            self._begin_second(now)
         lines = self._lines
         if not lines:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
         lines.append(
-            f'{self._now()}"request","request_id":"{request_id}"{trace},'
+            f'{self._prefix}{int((now - self._second) * 1000):03d}Z","level":"info",'
+            f'"event":"request","request_id":"{request_id}"{trace},'
             f'"method":"{method}","route":"{route}","status":{status},'
             f'"ms":{elapsed * 1000:.3f},"rows":{rows}}}\n'
         )
@@ -80,18 +91,10 @@ class Telemetry:
         except OSError:
             pass
 
-    def _now(self) -> str:
-        """The beginning of a line; its date is made once per second."""
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._prefix = time.strftime(
-                '{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now)
-            )
-        return (
-            f'{self._prefix}{int((now - second) * 1000):03d}Z","level":"info","event":'
-        )
+    def _begin_second(self, now: float) -> None:
+        """The beginning of a line, with the date, is made once per second."""
+        self._second = int(now)
+        self._prefix = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
 
     def expose(self) -> Reply:
         """The page that Prometheus scrapes."""
@@ -118,19 +121,18 @@ class Telemetry:
         requests = CounterMetricFamily(
             "http_requests", "Finished requests.", labels=["route", "code", "version"]
         )
-        for (route, status), count in list(self.requests.items()):
-            requests.add_metric([route, str(status), version], count)
-        yield requests
         latency = HistogramMetricFamily(
-            "http_request_seconds", "From arrival to the last byte.", labels=["route"]
+            "http_request_seconds",
+            "From arrival to the last byte.",
+            labels=["route", "code"],
         )
-        for route, counts in list(self.buckets.items()):
-            bounds = [*map(str, BUCKETS), "+Inf"]
-            total, cumulative = 0, []
-            for bound, count in zip(bounds, counts, strict=True):
-                total += count
-                cumulative.append((bound, total))
-            latency.add_metric([route], cumulative, sum_value=self.seconds[route])
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        for (route, status), series in list(self.series.items()):
+            code = str(status)
+            requests.add_metric([route, code, version], series.count)
+            cumulative = list(zip(bounds, accumulate(series.buckets), strict=True))
+            latency.add_metric([route, code], cumulative, sum_value=series.seconds)
+        yield requests
         yield latency
         rows = CounterMetricFamily("predicted_rows", "Rows that were answered.")
         rows.add_metric([], self.rows)
