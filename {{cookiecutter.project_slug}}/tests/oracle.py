@@ -37,16 +37,18 @@ def predict(X, mean, scale, coef, intercept):
 
 
 def sgd_epoch(Z, y, order, W, b, eta0, l2, step):
-    """Returns new W and b, and the step count; the arguments stay as they are."""
+    """Returns new W and b, the step count and the mean loss; its arguments stay."""
     W, b = W.copy(), b.copy()
+    losses = [0.0] if len(order) == 0 else []
     for i in order:
         p = softmax((W @ Z[i] + b)[None, :])[0]
+        losses.append(-np.log(max(p[y[i]], 1e-300)))
         p[y[i]] -= 1.0
         eta = eta0 / (1.0 + eta0 * l2 * step)
         W = W - eta * (np.outer(p, Z[i]) + l2 * W)
         b = b - eta * p
         step += 1.0
-    return W, b, step
+    return W, b, step, np.mean(losses)
 
 
 def online_pass(X, y, W, b, eta0, l2):
@@ -55,5 +57,5 @@ def online_pass(X, y, W, b, eta0, l2):
     for i in range(len(X)):
         count, mean, m2 = moments(X[: i + 1])
         z = standardise(X[i], mean, deviation(m2, count))
-        W, b, step = sgd_epoch(z[None, :], y[i : i + 1], [0], W, b, eta0, l2, step)
+        W, b, step, _ = sgd_epoch(z[None, :], y[i : i + 1], [0], W, b, eta0, l2, step)
     return W, b, step

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -27,11 +28,15 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 )
 
 DEADLINE_S = 60
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
 def started(
-    project: Path, settings: dict[str, str], *words: str
+    project: Path,
+    settings: dict[str, str],
+    *words: str,
+    out: IO[str] | int = subprocess.PIPE,
 ) -> Iterator[subprocess.Popen[str]]:
     """A command of ours as its own process, killed when it outlives the deadline."""
     environment = {
@@ -44,7 +49,7 @@ def started(
         command,
         cwd=project,
         env=environment | settings,
-        stdout=subprocess.PIPE,
+        stdout=out,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -67,7 +72,7 @@ def ask(url: str, body: object = None) -> tuple[int, dict]:
     request = urllib.request.Request(url, body and json.dumps(body).encode())
     request.add_header("Content-Type", "application/json")
     try:
-        with urllib.request.urlopen(request, timeout=DEADLINE_S) as reply:
+        with DIRECT.open(request, timeout=DEADLINE_S) as reply:
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -82,7 +87,7 @@ def wait_until_ready(service: subprocess.Popen[str], address: str) -> None:
             status, _ = ask(f"{address}/v2/health/ready")
         with suppress(subprocess.TimeoutExpired):
             service.wait(0.02)
-            raise AssertionError(f"never ready: {service.communicate()}")
+            raise AssertionError(f"never ready: {service.stderr.read()}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
@@ -97,13 +102,18 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
         out, err = training.communicate()
     assert training.returncode == 0, err
     version = json.loads(out)["version"]
-    assert err == f"learned from 133 rows\nversion {version} is promoted\n"
+    assert err.endswith(f"learned from 133 rows\nversion {version} is promoted\n")
 
     artifact = store.get()
     assert artifact.manifest.version == version
     expected = artifact.predictor().predict(table.X)
 
-    with started(project, settings, "serve") as service:
+    # To a file: a pipe that nobody reads would stop the service once it is full.
+    log = tmp_path / "service.log"
+    with (
+        log.open("w") as out,
+        started(project, settings, "serve", out=out) as service,
+    ):
         address = f"http://127.0.0.1:{port}"
         wait_until_ready(service, address)
         url = f"{address}/v1/models/{MODEL_NAME}:predict"
@@ -121,9 +131,8 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
         assert "12" in reply["error"]
 
         service.send_signal(signal.SIGTERM)
-        log, err = service.communicate()
-    assert service.returncode == 0
-    assert err == ""
-    lines = [json.loads(line) for line in log.splitlines()]
+        _, err = service.communicate()
+    assert (service.returncode, err) == (0, "")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     asked = [line for line in lines if line.get("route", "").endswith(":predict")]
     assert [(line["status"], line["rows"]) for line in asked] == [(200, 178), (400, 0)]

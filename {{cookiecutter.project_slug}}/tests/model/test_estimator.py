@@ -111,4 +111,13 @@ def test_a_long_fit_says_how_far_it_is(
     ticks = iter(range(0, 1000, 2))
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))
     Estimator(epochs=3).fit(table.X, table.y)
-    assert "epoch 2 of 3" in caplog.text
+    assert "epoch 2 of 3: log loss 0." in caplog.text
+
+
+def test_fit_stops_when_there_is_nothing_left_to_gain(table: Table) -> None:
+    patient = Estimator(epochs=300, tolerance=0.0).fit(table.X, table.y)
+    usual = Estimator(epochs=300).fit(table.X, table.y)
+    hasty = Estimator(epochs=300, tolerance=np.inf).fit(table.X, table.y)
+    assert hasty.n_iter_ == 5
+    assert hasty.n_iter_ < usual.n_iter_ < patient.n_iter_
+    assert usual.steps_ == usual.n_iter_ * len(table.y)

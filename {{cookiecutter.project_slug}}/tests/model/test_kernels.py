@@ -103,10 +103,11 @@ def test_an_epoch_equals_the_oracle(kernels: ModuleType, case: str) -> None:
     Z = oracle.standardise(X, mean, scale)
     order = np.random.default_rng(SEED).permutation(len(Z))
     expected = oracle.sgd_epoch(Z, y, order, W, b, 0.05, 1e-3, 7.0)
-    step = kernels.sgd_epoch(Z, y, order, W, b, 0.05, 1e-3, 7.0)
+    step, loss = kernels.sgd_epoch(Z, y, order, W, b, 0.05, 1e-3, 7.0)
     np.testing.assert_allclose(W, expected[0], rtol=1e-9)
     np.testing.assert_allclose(b, expected[1], rtol=1e-9)
     assert step == expected[2]
+    np.testing.assert_allclose(loss, expected[3], rtol=1e-9)
 
 
 @pytest.mark.parametrize("case", ["random", "empty", "one row", "constant"])

@@ -23,6 +23,9 @@ from {{cookiecutter.__package_name}}.errors import (
 from {{cookiecutter.__package_name}}.model import (
     kernels,
 )
+from {{cookiecutter.__package_name}}.model.estimator import (
+    Estimator,
+)
 from {{cookiecutter.__package_name}}.training import (
     train as module,
 )
@@ -132,12 +135,7 @@ def test_the_manifest_says_where_the_version_comes_from(
     assert provenance.data_sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
     assert provenance.train_rows == 133
     assert provenance.split == {"method": "stratified", "test_share": 0.25, "seed": 0}
-    assert provenance.parameters == {
-        "epochs": 60,
-        "l2": 0.001,
-        "learning_rate": 0.05,
-        "random_state": 0,
-    }
+    assert provenance.parameters == Estimator().get_params()
     assert list(provenance.versions) == ["python", "numpy", "numba", "scikit-learn"]
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.continued_from is None

@@ -22,12 +22,16 @@ from .kernels import Floats
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 5  # passes without improvement until `fit` stops
+
 
 class Estimator(ClassifierMixin, BaseEstimator):
     """Standardise, then softmax regression by stochastic gradient descent.
 
-    epochs: passes over the data in `fit`.  learning_rate: size of the first step.
-    l2: weight of the penalty |W|^2 / 2.  random_state: seed of the row order in `fit`.
+    epochs: passes over the data in `fit` at most.  tolerance: `fit` stops when five
+    passes in a row have not improved the mean log loss by that much (nats).
+    learning_rate: size of the first step.  l2: weight of the penalty |W|^2 / 2.
+    random_state: seed of the row order in `fit`.
 
     Learned: classes_ (k,), coef_ (k, d) and intercept_ (k,) in standardised units;
     mean_ (d,), m2_ (d,) and count_, the running moments; steps_ taken so far.
@@ -40,15 +44,18 @@ class Estimator(ClassifierMixin, BaseEstimator):
     m2_: Floats
     count_: float
     steps_: float
+    n_iter_: int
 
     def __init__(
         self,
-        epochs: int = 60,
+        epochs: int = 100,
+        tolerance: float = 1e-3,
         learning_rate: float = 0.05,
         l2: float = 1e-3,
         random_state: int | None = 0,
     ) -> None:
         self.epochs = epochs
+        self.tolerance = tolerance
         self.learning_rate = learning_rate
         self.l2 = l2
         self.random_state = random_state
@@ -65,10 +72,11 @@ class Estimator(ClassifierMixin, BaseEstimator):
         Z = kernels.standardise(X, self.mean_, self.scale_)
         order = np.arange(len(Z))
         random = check_random_state(self.random_state)
+        best, best_epoch = np.inf, 0
         said = time.monotonic()
         for epoch in range(1, self.epochs + 1):
             random.shuffle(order)
-            self.steps_ = kernels.sgd_epoch(
+            self.steps_, loss = kernels.sgd_epoch(
                 Z,
                 codes,
                 order,
@@ -78,10 +86,14 @@ class Estimator(ClassifierMixin, BaseEstimator):
                 self.l2,
                 self.steps_,
             )
+            self.n_iter_ = epoch
+            if loss < best - self.tolerance:
+                best, best_epoch = loss, epoch
+            elif epoch - best_epoch >= PATIENCE:
+                break
             if time.monotonic() - said > 1.0:
-                log.info("epoch %d of %d", epoch, self.epochs)
+                log.info("epoch %d of %d: log loss %.4f", epoch, self.epochs, loss)
                 said = time.monotonic()
-        self.n_iter_ = self.epochs
         return self
 
     def update(

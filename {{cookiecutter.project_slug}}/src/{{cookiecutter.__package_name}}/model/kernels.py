@@ -23,6 +23,7 @@ FAST_MATH = {"contract", "arcp", "reassoc", "nsz"}
 # A reading this many standard deviations away is as good as infinite; the cut keeps
 # every sum finite whatever finite number a client sends.
 FARTHEST = 1e6
+TINY = 1e-300  # a probability below it counts as this, so that its logarithm is finite
 
 
 def kernel(function: Kernel) -> Kernel:
@@ -133,13 +134,19 @@ def sgd_epoch(
     eta0: float,
     l2: float,
     step: float,
-) -> float:
-    """One pass over the rows of Z in the given order. Returns the new step count."""
+) -> tuple[float, float]:
+    """One pass over the rows of Z in the given order.
+
+    Returns the new step count, and the mean log loss (nats) of each row just before
+    its own step.
+    """
     p = np.empty(W.shape[0])
+    loss = 0.0
     for i in order:
         sgd_step(Z[i], y[i], W, b, step_size(eta0, l2, step), l2, p)
+        loss -= np.log(max(p[y[i]], TINY))
         step += 1.0
-    return step
+    return step, loss / max(order.shape[0], 1)
 
 
 @kernel
