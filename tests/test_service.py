@@ -24,11 +24,15 @@ STOPPED_WITHIN_S = 30
 CULTIVARS = {"barolo", "grignolino", "barbera"}
 
 
-@contextmanager
-def running(project: Rendered) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(project: Rendered) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    port = free_port()
     with (project.path / "service.log").open("w", encoding="utf-8") as log:
         service = subprocess.Popen(
             [project.path / ".venv" / "bin" / "wine-classifier", "serve"],

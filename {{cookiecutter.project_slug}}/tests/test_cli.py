@@ -342,6 +342,23 @@ def test_predict_needs_no_target_and_writes_where_it_is_told(
     assert [line.partition(",")[0] for line in written[1:]] == ["barolo", "barolo"]
 
 
+@pytest.mark.parametrize("words", [["predict"], ["evaluate"], ["train", "--update"]])
+def test_a_version_is_not_asked_by_the_contract_of_another(
+    run: Run, store: Store, tmp_path: Path, words: list[str]
+) -> None:
+    other = tmp_path / "contract.toml"
+    text = Path("data/contract.toml").read_text()
+    swap = {"alcohol": "proline", "proline": "alcohol"}
+    other.write_text(re.sub("alcohol|proline", lambda name: swap[name[0]], text))
+    assert run(*words, "--contract", other) == (
+        1,
+        "",
+        f"error: contract: expected the columns and classes that version "
+        f"{store.serving()} learned, in their order; give the contract it was made "
+        "with, or train anew\n",
+    )
+
+
 def test_predict_asks_the_version_that_is_named(run: Run, store: Store) -> None:
     assert run("predict", "--version", "7") == (
         1,

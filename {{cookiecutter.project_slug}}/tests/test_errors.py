@@ -59,7 +59,7 @@ SENTENCES = [
     ),
     (
         errors.BodyTooSlow(30.0),
-        "body: expected all of it within 30 s, got less",
+        "body: expected all of it by now, got less in 30.0 s",
     ),
     (
         errors.BodyTooLarge("rows", 100, "rows", 101),

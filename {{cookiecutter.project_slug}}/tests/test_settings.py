@@ -49,10 +49,12 @@ REFUSED = [
     ("ML_DRAIN_S", "inf", "seconds, 0 to 3600"),
     ("ML_ROOT_PATH", "wine", "empty, or a path that begins with /"),
     ("ML_ROOT_PATH", "/wine/", "empty, or a path that begins with /"),
+    ("ML_ROOT_PATH", "/wine\n", "empty, or a path that begins with /"),
     ("ML_DOCS", "perhaps", "true or false"),
     ("ML_CPU_BUDGET", "-1", "cores up to 4096; 0 takes the container's quota"),
     ("ML_CPU_BUDGET", "all", "cores up to 4096; 0 takes the container's quota"),
     ("ML_CPU_BUDGET", "4097", "cores up to 4096; 0 takes the container's quota"),
+    ("PORT", "http", "a port, 0 to 65535"),
 ]
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import MODEL_NAME
-from .errors import ProjectError
-from .settings import Settings, read_settings
+from .errors import ArtifactError, ProjectError
+from .settings import read_settings
 
 if TYPE_CHECKING:
     from .artifacts.artifact import Manifest
@@ -75,7 +75,6 @@ def commands(context: click.Context, verbose: bool) -> None:
       serve      answer over HTTP
     Settings come from the environment (ML_MODEL_URI, ML_PORT, ...); see the README.
     """
-    context.obj = read_settings(os.environ)
     if context.invoked_subcommand != "serve":
         level = logging.DEBUG if verbose else logging.INFO
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -106,9 +105,7 @@ def commands(context: click.Context, verbose: bool) -> None:
     help="Go on from the version in service instead of starting anew.",
 )
 @json_option
-@click.pass_obj
 def train(
-    settings: Settings,
     data: Path,
     contract: Path,
     thresholds: Path,
@@ -129,7 +126,7 @@ def train(
     from .training.train import Plan
     from .training.train import train as run
 
-    store = open_store(settings)
+    store = open_store()
     plan = Plan(
         data=data,
         contract=read_contract(contract),
@@ -154,9 +151,7 @@ def train(
 @contract_option
 @thresholds_option
 @json_option
-@click.pass_obj
 def evaluate(
-    settings: Settings,
     data: Path,
     version: str | None,
     contract: Path,
@@ -176,7 +171,7 @@ def evaluate(
     from .training.evaluate import evaluate_baseline, gate, read_thresholds
     from .training.train import unseen_rows
 
-    artifact = open_store(settings).get(version)
+    artifact = open_store().get(version)
     summary, table = unseen_rows(artifact, data, read_contract(contract))
     predictor = artifact.predictor()
     evaluation = judge(predictor, table)
@@ -195,18 +190,21 @@ def evaluate(
 @click.argument("data", type=existing_file, default=DATA)
 @version_option("Version to ask; by default the one in service.")
 @click.option(
-    "--output", "-o", type=click.File("w"), default="-", help="File to write, not -."
+    "--output",
+    "-o",
+    type=click.File("w", encoding="utf-8"),
+    default="-",
+    help="File to write, not -.",
 )
 @contract_option
-@click.pass_obj
-def predict(
-    settings: Settings, data: Path, version: str | None, output: Any, contract: Path
-) -> None:
+def predict(data: Path, version: str | None, output: Any, contract: Path) -> None:
     """Predict every row of DATA, a CSV file; the answers are CSV too."""
-    from .training.dataset import read_contract, read_table
+    from .training.dataset import check_learned, read_contract, read_table
 
-    artifact = open_store(settings).get(version)
-    table = read_table(data, read_contract(contract), labelled=False)
+    artifact = open_store().get(version)
+    rules = read_contract(contract)
+    check_learned(rules, artifact.manifest)
+    table = read_table(data, rules, labelled=False)
     predictor = artifact.predictor()
     outputs = predictor.predict(table.X)
     writer = csv.writer(output, lineterminator="\n")
@@ -249,12 +247,16 @@ def models() -> None:
 
 @models.command("list")
 @json_option
-@click.pass_obj
-def list_models(settings: Settings, as_json: bool) -> None:
+def list_models(as_json: bool) -> None:
     """All versions, newest first; a star marks the one in service."""
-    store = open_store(settings)
+    store = open_store()
     serving = store.serving()
-    manifests = [store.manifest(version) for version in store.versions()]
+    manifests = []
+    for version in store.versions():
+        try:
+            manifests.append(store.manifest(version))
+        except ArtifactError as error:
+            click.echo(f"damaged: {error}", err=True)
     if as_json:
         print_json(
             [
@@ -291,34 +293,31 @@ def list_models(settings: Settings, as_json: bool) -> None:
 
 @models.command()
 @click.argument("version", required=False)
-@click.pass_obj
-def show(settings: Settings, version: str | None) -> None:
+def show(version: str | None) -> None:
     """The manifest of VERSION, by default the one in service, as JSON."""
-    print_json(manifest_dict(open_store(settings).get(version).manifest))
+    print_json(manifest_dict(open_store().get(version).manifest))
 
 
 @models.command()
 @click.argument("version")
 @click.option("--force", metavar="REASON", help="Why, although the gate was missed.")
-@click.pass_obj
-def promote(settings: Settings, version: str, force: str | None) -> None:
+def promote(version: str, force: str | None) -> None:
     """Make VERSION the one that serves."""
-    open_store(settings).promote(version, reason=force)
+    open_store().promote(version, reason=force)
     click.echo(f"{version} is in service from the next start on")
 
 
 @models.command()
-@click.pass_obj
-def rollback(settings: Settings) -> None:
+def rollback() -> None:
     """Return to the version that served before."""
-    version = open_store(settings).rollback()
+    version = open_store().rollback()
     click.echo(f"{version} is in service from the next start on")
 
 
-def open_store(settings: Settings) -> "Store":
+def open_store() -> "Store":
     from .artifacts.store import Store
 
-    return Store(settings.model_uri, MODEL_NAME)
+    return Store(read_settings(os.environ).model_uri, MODEL_NAME)
 
 
 def need_training_packages() -> None:
@@ -378,7 +377,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Columns of equal width, the numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numeric = [
-        all(cell[:1].isdigit() for cell in column[1:])
+        all(cell.replace(".", "", 1).isdigit() for cell in column[1:])
         for column in zip(*rows, strict=True)
     ]
     for row in rows:

@@ -108,8 +108,10 @@ class Unauthorised(RequestError):
 
 
 class BodyTooSlow(RequestError):
-    def __init__(self, deadline_s: float) -> None:
-        super().__init__(f"body: expected all of it within {deadline_s:g} s, got less")
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(
+            f"body: expected all of it by now, got less in {waited_s:.1f} s"
+        )
 
 
 class BodyTooLarge(RequestError):

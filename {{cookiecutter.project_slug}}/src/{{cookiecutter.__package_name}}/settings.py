@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="empty, or a path that begins with /",
-            pattern=r"^(/\S*[^/\s])?$",
+            pattern=r"^(/\S*[^/\s])?\Z",
         ),
     ] = ""
     docs: Annotated[bool, Meta(description="true or false")] = True
@@ -71,9 +71,9 @@ FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Fails: SettingInvalid on the first variable that is unknown or can't be read."""
-    texts: dict[str, str] = {}
+    given: dict[str, tuple[str, str]] = {}
     if platform_port := environment.get("PORT"):
-        texts["port"] = platform_port
+        given["port"] = ("PORT", platform_port)
     for name, text in environment.items():
         if not name.startswith(PREFIX):
             continue
@@ -81,18 +81,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if field not in FIELDS or name != name.upper():
             known = ", ".join(PREFIX + known.upper() for known in FIELDS)
             raise SettingInvalid(name, f"one of {known}", "an unknown name")
-        texts[field] = text
-    values: dict[str, Any] = {name: _read(name, text) for name, text in texts.items()}
+        given[field] = (name, text)
+    values: dict[str, Any] = {
+        field: _read(field, *pair) for field, pair in given.items()
+    }
     return Settings(**values)
 
 
-def _read(field: str, text: str) -> object:
+def _read(field: str, name: str, text: str) -> object:
     kind = FIELDS[field].type
     if field == "log_level":
         text = text.lower()
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
-        received = "a value that is not" if field in SECRETS else text
         expected = kind.__metadata__[0].description
-        raise SettingInvalid(PREFIX + field.upper(), expected, received) from None
+        raise SettingInvalid(name, expected, text) from None

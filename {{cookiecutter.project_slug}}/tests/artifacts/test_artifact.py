@@ -58,6 +58,9 @@ def test_python_objects_are_not_packed() -> None:
     )
 
 
+OBJECTS = r"weights\.npz: expected an archive of arrays without Python objects"
+
+
 class Trap:
     """Unpickling it would leave a file behind."""
 
@@ -72,16 +75,22 @@ def test_a_pickle_among_the_arrays_is_never_run(tmp_path: Path) -> None:
     trap = tmp_path / "run"
     buffer = io.BytesIO()
     np.savez(buffer, coef=np.array([Trap(trap)], dtype=object))
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
         unpack(buffer.getvalue())
     assert not trap.exists()
 
 
 def test_a_pickle_in_place_of_the_arrays_is_never_run(tmp_path: Path) -> None:
     trap = tmp_path / "run"
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
         unpack(pickle.dumps(Trap(trap)))
     assert not trap.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"])
+def test_what_is_no_archive_of_arrays_is_refused(content: bytes) -> None:
+    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
+        unpack(content)
 
 
 def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> None:

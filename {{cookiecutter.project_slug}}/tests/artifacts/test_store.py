@@ -159,7 +159,7 @@ def test_a_version_of_another_model_is_refused(store: Store) -> None:
         Store(store.root, "beer").get()
 
 
-@pytest.mark.parametrize("version", ["7", "a/b", "../models", "/etc", "."])
+@pytest.mark.parametrize("version", ["7", "a/b", "..", "/etc", ".", ""])
 def test_a_version_that_is_not_there_is_refused(store: Store, version: str) -> None:
     with pytest.raises(ArtifactMissing) as refusal:
         store.get(version)
@@ -387,9 +387,17 @@ def test_a_service_opens_the_folder_of_one_version(
     assert opened.manifest.version == version
 
 
-def test_a_store_that_is_no_folder_is_refused() -> None:
+def test_the_folder_of_a_version_may_be_where_one_stands(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.folder / store.serving())
+    assert open_version(".", MODEL_NAME).manifest.version == store.serving()
+
+
+@pytest.mark.parametrize("opened", [open_version, Store])
+def test_a_store_that_is_no_folder_is_refused(opened) -> None:
     with pytest.raises(ArtifactError) as refusal:
-        open_version("s3://models/wine", MODEL_NAME)
+        opened("s3://models/wine", MODEL_NAME)
     assert str(refusal.value) == (
         "model store: expected a folder, received 's3://models/wine'"
     )

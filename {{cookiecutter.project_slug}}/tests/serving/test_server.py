@@ -31,6 +31,9 @@ from asking import (
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
 )
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
@@ -66,6 +69,9 @@ class Running:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
 
+    def connected(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 20)
+
     def stop(self, sent: int = signal.SIGTERM) -> int:
         self.process.send_signal(sent)
         return self.process.wait(PATIENCE_S)
@@ -86,7 +92,8 @@ def wait_until_closed(port: int) -> None:
         except ConnectionRefusedError:
             return
         except ConnectionResetError:  # caught in the moment of closing
-            continue
+            pass
+        time.sleep(0.02)
     raise AssertionError(f"port {port} is still open")
 
 
@@ -122,99 +129,119 @@ def rows(store: Store, n: int) -> str:
     return json.dumps({"instances": [row] * n})
 
 
+def head(length: int) -> bytes:
+    """The beginning of a request whose body will have that many bytes."""
+    return f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def shared(
+    artifact: Artifact, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Running, Store]]:
+    """One service, ready, for the tests that leave it as it was."""
+    store = Store(tmp_path_factory.mktemp("shared") / "models", MODEL_NAME)
+    store.promote(store.put(artifact))
+    limits = {"max_in_flight": 1, "max_queue": 1, "max_body_bytes": 4_000_000}
+    with running(store, **limits) as service:
+        service.wait_for("/v2/health/ready", 200)
+        yield service, store
+
+
+def test_under_load_health_answers_and_the_rest_is_told_to_come_back(
+    shared: tuple[Running, Store],
+) -> None:
+    service, store = shared
+    body = rows(store, 30_000)
+    answers: list[int] = []
+
+    def send() -> None:
+        answers.append(service.ask("POST", V1, body)[0])
+
+    asking = [threading.Thread(target=send) for _ in range(8)]
+    for each in asking:
+        each.start()
+    while any(each.is_alive() for each in asking):
+        assert service.ask("GET", "/v2/health/live")[0] == 200
+    assert set(answers) == {200, 503}
+    assert answers.count(200) >= 2
+    assert service.ask("POST", V1, rows(store, 1))[0] == 200
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(
+    shared: tuple[Running, Store],
+) -> None:
+    service, _ = shared
+    status, text = service.ask("POST", V1, " " * 9_000_000)
+    assert status == 413
+    assert "body: expected at most 4000000 bytes, got 9000000" in text
+
+
+def test_a_head_without_end_is_cut_off(shared: tuple[Running, Store]) -> None:
+    service, _ = shared
+    with service.connected() as endless:
+        endless.sendall(b"GET /v2 HTTP/1.1\r\n" + b"a: b\r\n" * 15_000)
+        assert endless.recv(4096).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_port_that_is_taken_stops_the_start(shared: tuple[Running, Store]) -> None:
+    service, store = shared
+    with running(store, port=service.port) as second:
+        assert second.process.wait(PATIENCE_S) == 1
+        assert second.log.read_text() == (
+            "error: ML_HOST and ML_PORT: expected an address that is free, "
+            f"received '127.0.0.1:{service.port}'\n"
+        )
+
+
 @POSIX
-def test_it_serves_drains_and_exits_with_0(store: Store) -> None:
+def test_it_drains_answers_what_is_in_flight_and_exits_with_0(store: Store) -> None:
     with running(store, drain_s=1) as service:
         service.wait_for("/v2/health/live", 200)
         service.wait_for("/v2/health/ready", 200)
         body = rows(store, 1)
         assert service.ask("POST", V1, body)[0] == 200
-        service.process.terminate()
-        service.wait_for("/v2/health/ready", 503)
-        assert service.ask("POST", V1, body)[0] == 200, "it answers while it drains"
+        with service.connected() as client:
+            client.sendall(head(len(body)) + body[:50].encode())
+            service.process.terminate()
+            service.wait_for("/v2/health/ready", 503)
+            assert service.ask("POST", V1, body)[0] == 200, "it answers while it drains"
+            wait_until_closed(service.port)
+            client.sendall(body[50:].encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
         assert service.process.wait(PATIENCE_S) == 0
         for line in service.log.read_text().splitlines():
             json.loads(line)
 
 
 @POSIX
-def test_a_request_in_flight_is_answered_before_the_end(store: Store) -> None:
-    with running(store) as service:
+def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
+    store: Store,
+) -> None:
+    with running(store, deadline_s=0.5, drain_s=600) as service:
         service.wait_for("/v2/health/ready", 200)
-        body = rows(store, 1).encode()
-        with socket.create_connection(("127.0.0.1", service.port), 20) as client:
-            head = (
-                f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-            )
-            client.sendall(head.encode() + body[:50])
-            service.wait_for("/v2/health/ready", 200)  # the half has been read by now
-            service.process.terminate()
-            wait_until_closed(service.port)
-            client.sendall(body[50:])
-            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-        assert service.process.wait(PATIENCE_S) == 0
-
-
-@POSIX
-def test_a_second_signal_cuts_the_drain_short(store: Store) -> None:
-    with running(store, drain_s=600) as service:
-        service.wait_for("/v2/health/ready", 200)
-        service.process.send_signal(signal.SIGTERM)
+        with service.connected() as half, service.connected() as silent:
+            half.sendall(head(99) + b'{"instances": [[')
+            assert service.ask("POST", V1, rows(store, 1))[0] == 200
+            answer = b""
+            while piece := half.recv(4096):
+                answer += piece
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"body: expected all of it by now, got less in 0." in answer
+            assert silent.recv(4096) == b"", "closed without a word"
+        service.process.terminate()
         service.wait_for("/v2/health/ready", 503)
         assert service.stop(signal.SIGINT) == 0
 
 
-def test_under_load_health_answers_and_the_rest_is_told_to_come_back(
-    store: Store,
-) -> None:
-    with running(store, max_in_flight=1, max_queue=1) as service:
+@POSIX
+def test_a_body_that_stalls_does_not_hold_up_the_end(store: Store) -> None:
+    with running(store, deadline_s=600) as service:
         service.wait_for("/v2/health/ready", 200)
-        body = rows(store, 30_000)
-        answers: list[int] = []
-
-        def send() -> None:
-            answers.append(service.ask("POST", V1, body)[0])
-
-        asking = [threading.Thread(target=send) for _ in range(8)]
-        for each in asking:
-            each.start()
-        while any(each.is_alive() for each in asking):
-            assert service.ask("GET", "/v2/health/live")[0] == 200
-        assert set(answers) == {200, 503}
-        assert answers.count(200) >= 2
-        assert service.ask("POST", V1, rows(store, 1))[0] == 200
-
-
-def test_a_half_sent_body_holds_nobody_up(store: Store) -> None:
-    with running(store, deadline_s=0.3) as service:
-        service.wait_for("/v2/health/ready", 200)
-        with socket.create_connection(("127.0.0.1", service.port), 20) as slow:
-            head = f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n"
-            slow.sendall(head.encode() + b'{"instances": [[')
-            assert service.ask("POST", V1, rows(store, 1))[0] == 200
-            answer = b""
-            while piece := slow.recv(4096):
-                answer += piece
-        assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b"expected all of it within 0.3 s" in answer
-
-
-def test_a_refusal_reaches_a_client_that_is_still_sending(store: Store) -> None:
-    with running(store, max_body_bytes=100_000) as service:
-        service.wait_for("/v2/health/ready", 200)
-        status, text = service.ask("POST", V1, " " * 5_000_000)
-        assert status == 413
-        assert "body: expected at most 100000 bytes, got 5000000" in text
-
-
-def test_a_head_without_end_is_cut_off(store: Store) -> None:
-    with running(store, deadline_s=0.5) as service:
-        service.wait_for("/v2/health/live", 200)
-        with socket.create_connection(("127.0.0.1", service.port), 20) as endless:
-            endless.sendall(b"GET /v2 HTTP/1.1\r\n" + b"a: b\r\n" * 15_000)
-            assert endless.recv(4096).startswith(b"HTTP/1.1 431 ")
-        with socket.create_connection(("127.0.0.1", service.port), 20) as silent:
-            assert silent.recv(4096) == b"", "closed at the deadline"
+        with service.connected() as stalled:
+            stalled.sendall(head(99) + b'{"instances": [[')
+            service.wait_for("/v2/health/ready", 200)  # the half has been read by now
+            assert service.stop() == 0
+            assert stalled.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_missing_model_leaves_it_live_with_the_reason_in_the_log(
@@ -240,14 +267,3 @@ def test_a_bad_setting_stops_the_start_with_one_line(store: Store) -> None:
         line = service.log.read_text()
     assert line.startswith("error: ML_PROT: expected one of ML_MODEL_URI, ")
     assert line.count("\n") == 1
-
-
-def test_a_port_that_is_taken_stops_the_start(store: Store) -> None:
-    with running(store) as first:
-        first.wait_for("/v2/health/live", 200)
-        with running(store, port=first.port) as second:
-            assert second.process.wait(PATIENCE_S) == 1
-            assert second.log.read_text() == (
-                "error: ML_HOST and ML_PORT: expected an address that is free, "
-                f"received '127.0.0.1:{first.port}'\n"
-            )

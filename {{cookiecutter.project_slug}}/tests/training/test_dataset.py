@@ -124,6 +124,10 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
             "line 4: expected 3 cells, received 2",
         ),
         (
+            plants("1,2,reed", "1,2,reed,3"),
+            "line 3: expected 3 cells, received 4",
+        ),
+        (
             plants(),
             "expected rows below the header, received none",
         ),
@@ -150,7 +154,9 @@ def test_what_people_write_for_a_missing_value_is_not_a_number(
 @pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "+nan"])
 def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, f"length,yield\n{text},1\n")
-    assert refusal(path, YIELDS).startswith("line 2, column 'length': expected ")
+    assert refusal(path, YIELDS) == (
+        f"line 2, column 'length': expected a finite number, received {text}"
+    )
 
 
 def test_a_missing_number_to_predict_is_refused(tmp_path: Path) -> None:
@@ -265,6 +271,10 @@ FEATURE = '[[features]]\nname = "length"\n'
             "received ['reed']",
         ),
         (
+            f'target = "kind"\n{FEATURE}minimum = 2\nmaximum = 1',
+            "column 'length': expected a minimum below the maximum, received 2 and 1",
+        ),
+        (
             f'target = "length"\nclasses = ["a", "a"]\n{FEATURE}',
             "2 problems\n"
             "  column 'length': expected once, received twice\n"
@@ -279,6 +289,13 @@ def test_a_contract_that_breaks_a_rule_is_refused(
     path = tmp_path / "contract.toml"
     path.write_text(text)
     with pytest.raises(DataInvalid, match=re.escape(f"{path}: {message}") + "$"):
+        read_contract(path)
+
+
+def test_a_contract_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "contract.toml"
+    path.write_bytes(b"target = '\xff'")
+    with pytest.raises(DataInvalid, match=re.escape(f"{path}: 'utf-8' codec")):
         read_contract(path)
 
 

@@ -245,6 +245,13 @@ def test_a_thresholds_file_that_breaks_a_rule_is_refused(
     assert str(refusal.value).startswith(f"{path}: {message}")
 
 
+def test_a_thresholds_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "thresholds.toml"
+    path.write_bytes(b"# \xff")
+    with pytest.raises(DataInvalid, match="'utf-8' codec"):
+        read_thresholds(path)
+
+
 def test_a_missing_thresholds_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "thresholds.toml"
     with pytest.raises(DataInvalid) as refusal:

@@ -18,6 +18,7 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
 from {{cookiecutter.__package_name}}.errors import (
+    DataInvalid,
     TrainingImpossible,
 )
 from {{cookiecutter.__package_name}}.model import (
@@ -81,7 +82,9 @@ def test_another_seed_holds_out_other_rows(plan: Plan, artifact: Artifact) -> No
 
 def test_batches_of_any_size_learn_the_same_in_one_pass(plan: Plan) -> None:
     small = train(replace(plan, batch_rows=50), "wine")
-    assert_same_arrays(small, train(replace(plan, batch_rows=1000), "wine"))
+    for batch_rows in (1, 1000):
+        other = train(replace(plan, batch_rows=batch_rows), "wine")
+        assert_same_arrays(small, other)
     manifest = small.manifest
     assert manifest.provenance.split == {
         "method": "random by batch",
@@ -160,6 +163,14 @@ def test_of_the_file_that_was_learned_from_only_the_held_out_rows_are_unseen(
     assert evaluate(artifact.predictor(), unseen) == artifact.manifest.evaluation
 
 
+def test_rows_that_were_held_out_of_batches_are_found_again(
+    plan: Plan, sample: Path, contract: Contract
+) -> None:
+    batched = train(replace(plan, batch_rows=50), "wine")
+    _, unseen = unseen_rows(batched, sample, contract)
+    assert evaluate(batched.predictor(), unseen) == batched.manifest.evaluation
+
+
 def test_of_any_other_file_all_rows_are_unseen(
     artifact: Artifact, sample: Path, contract: Contract, tmp_path: Path
 ) -> None:
@@ -191,11 +202,12 @@ def test_an_update_with_other_columns_or_classes_is_refused(
         if change == "order"
         else Contract(contract.target, features, (*classes, "merlot"))
     )
-    with pytest.raises(TrainingImpossible) as refusal:
+    with pytest.raises(DataInvalid) as refusal:
         train(replace(plan, contract=other, continue_from=artifact), "wine")
     assert str(refusal.value) == (
-        f"version {artifact.manifest.version} learned other columns or classes than "
-        "the contract has; train anew"
+        "contract: expected the columns and classes that version "
+        f"{artifact.manifest.version} learned, in their order; give the contract it "
+        "was made with, or train anew"
     )
 
 
@@ -208,6 +220,45 @@ def test_data_with_one_class_only_teaches_nothing(plan: Plan, tmp_path: Path) ->
     assert str(refusal.value) == (
         f"{path}: y: expected labels of two classes or more, received one class only: "
         "'barolo'"
+    )
+
+
+def test_a_class_that_never_came_is_named(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    rows = plan.data.read_text().splitlines()
+    path.write_text("\n".join(row for row in rows if "barolo" not in row))
+    for batch_rows in (None, 50):
+        with pytest.raises(TrainingImpossible) as refusal:
+            train(replace(plan, data=path, batch_rows=batch_rows), "wine")
+        assert str(refusal.value) == (
+            f"{path}: expected rows of every class of the contract, received none of "
+            "barolo to learn from"
+        )
+
+
+def test_too_few_rows_to_learn_from_any_are_refused(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("\n".join(plan.data.read_text().splitlines()[:2]))
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(replace(plan, data=path, batch_rows=1, test_share=0.99), "wine")
+    assert str(refusal.value) == (
+        f"{path}: all rows were held out to judge by; give more rows"
+    )
+
+
+def test_learning_that_diverges_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wild(Estimator):
+        def __init__(self, learning_rate: float = 1e308) -> None:
+            super().__init__(learning_rate=learning_rate)
+
+    monkeypatch.setattr(module, "Estimator", Wild)
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(plan, "wine")
+    assert str(refusal.value) == (
+        f"{plan.data}: learning diverged, coef holds what is not a finite number; "
+        "lower the learning rate"
     )
 
 

@@ -6,6 +6,7 @@ a schema, and both are checked against their digests before anything is used.
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -177,5 +178,11 @@ def pack(arrays: Arrays) -> bytes:
 
 
 def unpack(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    """Fails: ArtifactCorrupt on what only pickle could read, and on no archive."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtifactCorrupt(
+            WEIGHTS, "an archive of arrays without Python objects", f"one: {error}"
+        ) from None

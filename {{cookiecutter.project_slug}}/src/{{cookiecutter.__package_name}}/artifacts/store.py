@@ -38,6 +38,8 @@ class Store:
     """All versions of one model below one folder."""
 
     def __init__(self, root: str | Path, name: str) -> None:
+        if "://" in str(root):
+            raise ArtifactError(f"model store: expected a folder, received {root!r}")
         self.root = Path(root)
         self.name = name
         self.folder = self.root / name
@@ -76,7 +78,7 @@ class Store:
 
     def manifest(self, version: str) -> Manifest:
         path = self.folder / version / MANIFEST
-        if Path(version).name != version or not path.parent.is_dir():
+        if version not in self.versions():
             raise ArtifactMissing(self.folder, f"version {version!r}", TRAIN_FIRST)
         try:
             manifest = read_manifest(path, path.read_bytes())
@@ -162,12 +164,10 @@ class Store:
 
 def open_version(uri: str, name: str) -> Artifact:
     """What a service starts from: a store, or the folder of one version in it."""
-    if "://" in uri:
-        raise ArtifactError(f"model store: expected a folder, received {uri!r}")
-    path = Path(uri)
+    path = Path(uri).resolve()
     if (path / MANIFEST).is_file():
         return Store(path.parent.parent, path.parent.name).get(path.name)
-    return Store(path, name).get()
+    return Store(uri, name).get()
 
 
 def _write(path: Path, content: bytes) -> None:

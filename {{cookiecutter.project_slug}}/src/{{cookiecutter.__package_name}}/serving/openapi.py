@@ -116,7 +116,7 @@ def v1_response(service: Service) -> Schema:
 def v2_request(service: Service) -> dict[str, Any]:
     width = len(features(service))
     number = {"type": "number"}
-    parameters = {"type": "object"}
+    parameters = {"type": ["object", "null"]}
     tensor = {
         "type": "object",
         "required": ["name", "shape", "datatype", "data"],
@@ -166,9 +166,9 @@ def v2_request(service: Service) -> dict[str, Any]:
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "id": {"type": "string"},
+            "id": {"type": ["string", "null"]},
             "inputs": {"type": "array", "items": tensor, "minItems": 1, "maxItems": 1},
-            "outputs": {"type": "array", "items": output},
+            "outputs": {"type": ["array", "null"], "items": output},
             "parameters": parameters,
         },
     }

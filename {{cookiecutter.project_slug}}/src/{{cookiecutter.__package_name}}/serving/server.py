@@ -1,6 +1,8 @@
 """Bind, serve, drain, exit 0: uvicorn with a SIGTERM that drops nobody."""
 
 import asyncio
+import logging
+import math
 import socket
 import sys
 import time
@@ -14,6 +16,8 @@ from ..settings import Settings
 from .edge import Edge
 from .failures import error_body
 from .telemetry import log_as_json
+
+log = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 65_536
 HURRY_S = 1.0
@@ -55,12 +59,13 @@ class Protocol(HttpToolsProtocol):
 
     @property
     def has_head(self) -> bool:
-        return "method" in getattr(self, "scope", ())  # uvicorn sets it with the head
+        scope: dict[str, object] | None = self.scope  # type: ignore[assignment]
+        return "method" in (scope or ())  # uvicorn adds it when the head is whole
 
-    def give_up(self, deadline_s: float) -> None:
+    def give_up(self, waited_s: float) -> None:
         """The client has taken too long; one that sent nothing hears nothing."""
         if self.has_head:
-            self.refuse(TOO_SLOW, str(BodyTooSlow(deadline_s)))
+            self.refuse(TOO_SLOW, str(BodyTooSlow(waited_s)))
         else:
             self.transport.close()
 
@@ -80,7 +85,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.edge = edge
         self.settings = settings
-        self.patience_s = settings.deadline_s
+        self.stopped_at = math.inf
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
@@ -100,7 +105,7 @@ class Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Take no more; what has been accepted is answered, what stalls is not."""
-        self.patience_s = min(self.patience_s, HURRY_S)
+        self.stopped_at = time.monotonic()
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -108,13 +113,14 @@ class Server(uvicorn.Server):
 
         A timer for each request would cost a tenth of the throughput of small ones.
         """
-        earliest = time.monotonic() - self.patience_s
+        now, deadline_s = time.monotonic(), self.settings.deadline_s
+        hurried = now > self.stopped_at + HURRY_S
         for connection in list(self.server_state.connections):
             if isinstance(connection, Protocol):
                 since = connection.waiting_since
-                if since is not None and since < earliest:
+                if since is not None and (hurried or since < now - deadline_s):
                     connection.waiting_since = None
-                    connection.give_up(self.patience_s)
+                    connection.give_up(now - since)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -148,6 +154,7 @@ def run(edge: Edge, settings: Settings) -> None:
         timeout_graceful_shutdown=int(settings.deadline_s) + 1,
     )
     with listen(settings.host, settings.port) as bound:
+        log.info("listening on http://%s:%d", *bound.getsockname()[:2])
         Server(config, edge, settings).run(sockets=[bound])
 
 

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..artifacts.artifact import Manifest
 from ..errors import DataInvalid
 from ..model.kernels import Floats
 
@@ -57,7 +58,7 @@ def read_contract(path: Path) -> Contract:
         contract = msgspec.toml.decode(path.read_bytes(), type=Contract)
     except FileNotFoundError:
         raise DataInvalid(path, ["expected a contract, received no file"]) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataInvalid(path, [str(error)]) from None
     columns = [*contract.names, contract.target]
     problems = [
@@ -70,9 +71,33 @@ def read_contract(path: Path) -> Contract:
             f"classes: expected two or more different ones, or none for a number, "
             f"received {list(contract.classes)}"
         )
+    problems += [
+        f"column {column.name!r}: expected a minimum below the maximum, "
+        f"received {column.minimum:g} and {column.maximum:g}"
+        for column in contract.features
+        if not column.minimum < column.maximum
+    ]
     if problems:
         raise DataInvalid(path, problems)
     return contract
+
+
+def check_learned(contract: Contract, manifest: Manifest) -> None:
+    """A kernel takes columns by their place: in another order its answers are wrong.
+
+    Fails: DataInvalid when the version learned other columns or classes.
+    """
+    known = [feature.name for feature in manifest.signature.features]
+    classes = set(manifest.signature.classes)
+    if known != contract.names or classes != set(contract.classes):
+        raise DataInvalid(
+            "contract",
+            [
+                f"expected the columns and classes that version {manifest.version} "
+                "learned, in their order; give the contract it was made with, or "
+                "train anew"
+            ],
+        )
 
 
 def digest(path: Path) -> str:
@@ -103,11 +128,12 @@ def read_batches(
     with file:
         reader = csv.reader(file, strict=True)
         try:
-            places = _find_columns(path, next(reader, []), contract, labelled)
+            header = next(reader, [])
+            places = _find_columns(path, header, contract, labelled)
             rows = ((reader.line_num, row) for row in reader if row)
             first = True
             while batch := list(islice(rows, batch_rows)):
-                yield _read_rows(path, batch, places, contract, labelled)
+                yield _read_rows(path, batch, len(header), places, contract, labelled)
                 first = False
         except UnicodeDecodeError as error:
             raise DataInvalid(path, [f"expected UTF-8 text: {error}"]) from None
@@ -142,14 +168,14 @@ def _find_columns(
 def _read_rows(
     path: Path,
     rows: Iterable[tuple[int, list[str]]],
+    width: int,
     places: dict[str, int],
     contract: Contract,
     labelled: bool,
 ) -> Table:
     X, y, problems = [], [], []
-    width = max(places.values()) + 1
     for line, row in rows:
-        if len(row) < width:
+        if len(row) != width:
             problems.append(f"line {line}: expected {width} cells, received {len(row)}")
             continue
         X.append(
@@ -177,11 +203,13 @@ def _read_number(text: str, column: Column, line: int, problems: list[str]) -> f
         problems.append(f"{place}: expected a number, received a missing value")
         return math.nan
     try:
-        number = float(text)
+        number = float(text.replace("_", "no"))  # Python would read 1_000
     except ValueError:
         problems.append(f"{place}: expected a number, received {text!r}")
         return math.nan
-    if not column.minimum <= number <= column.maximum or math.isinf(number):
+    if not math.isfinite(number):
+        problems.append(f"{place}: expected a finite number, received {text.strip()}")
+    elif not column.minimum <= number <= column.maximum:
         problems.append(
             f"{place}: expected {column.minimum:g} to {column.maximum:g}, "
             f"received {text.strip()}"

@@ -32,7 +32,7 @@ def read_thresholds(path: Path) -> Thresholds:
         return msgspec.toml.decode(path.read_bytes(), type=Thresholds)
     except FileNotFoundError:
         raise DataInvalid(path, ["expected thresholds, received no file"]) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataInvalid(path, [str(error)]) from None
 
 

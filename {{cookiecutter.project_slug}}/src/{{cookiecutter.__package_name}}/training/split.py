@@ -72,6 +72,10 @@ class Summary:
         else:
             self._sum += float(table.y.sum())
 
+    def missing(self) -> list[str]:
+        """Classes of the contract that no row had."""
+        return [name for name in self._classes if not self._seen[name]]
+
     def prior(self, classes: tuple[str, ...]) -> Floats:
         """Share of each class, (k,); for a number its mean, (1,)."""
         if classes:

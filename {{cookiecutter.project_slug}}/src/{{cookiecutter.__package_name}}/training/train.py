@@ -14,7 +14,14 @@ from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
 from ..errors import TrainingImpossible
 from ..model.estimator import Estimator
 from ..model.predictor import Predictor
-from .dataset import Contract, Table, digest, read_batches, read_table
+from .dataset import (
+    Contract,
+    Table,
+    check_learned,
+    digest,
+    read_batches,
+    read_table,
+)
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
 from .split import Summary, draw, joined, split
 
@@ -63,17 +70,10 @@ def start(plan: Plan) -> Estimator:
         )
     if plan.continue_from is None:
         return estimator
-    signature = plan.continue_from.manifest.signature
-    known = [feature.name for feature in signature.features]
-    if known != plan.contract.names or set(signature.classes) != set(
-        plan.contract.classes
-    ):
-        raise TrainingImpossible(
-            f"version {plan.continue_from.manifest.version} learned other columns or "
-            "classes than the contract has; train anew"
-        )
+    manifest = plan.continue_from.manifest
+    check_learned(plan.contract, manifest)
     arrays = plan.continue_from.arrays
-    return estimator.from_arrays(arrays, list(signature.classes))
+    return estimator.from_arrays(arrays, list(manifest.signature.classes))
 
 
 def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
@@ -91,6 +91,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
             learned, judged = draw(batch, plan.test_share, random)
         held_out.append(judged)
         summary.add(learned)
+        if not len(learned.y):
+            continue  # a small batch may be held out whole
         if plan.batch_rows is None and plan.continue_from is None:
             estimator.fit(learned.X, learned.y)
         elif plan.contract.classes:
@@ -98,6 +100,15 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
         else:
             estimator.update(learned.X, learned.y)
         log.info("learned from %d rows", summary.rows)
+    if not summary.rows:
+        raise TrainingImpossible(
+            f"{plan.data}: all rows were held out to judge by; give more rows"
+        )
+    if plan.continue_from is None and (missing := summary.missing()):
+        raise TrainingImpossible(
+            f"{plan.data}: expected rows of every class of the contract, received "
+            f"none of {', '.join(missing)} to learn from"
+        )
     return summary, joined(held_out)
 
 
@@ -107,6 +118,12 @@ def describe(
     """Evaluate, compare with the baseline and the thresholds, write it all down."""
     classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
     arrays = estimator.to_arrays()
+    for array_name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise TrainingImpossible(
+                f"{plan.data}: learning diverged, {array_name} holds what is not a "
+                "finite number; lower the learning rate"
+            )
     predictor = Predictor(plan.contract.names, classes, arrays)
     evaluation = evaluate(predictor, held_out)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
@@ -151,13 +168,16 @@ def unseen_rows(
     The file it learned from is split again as it was then; of any other all rows are
     unseen, and are their own prior.
     """
+    check_learned(contract, artifact.manifest)
     table = read_table(data, contract)
     made = artifact.manifest.provenance
     learned, unseen = table, table
-    if digest(data) == made.data_sha256 and made.split["method"] == STRATIFIED:
-        learned, unseen = split(
-            table, contract, float(made.split["test_share"]), int(made.split["seed"])
-        )
+    if digest(data) == made.data_sha256:
+        share, seed = float(made.split["test_share"]), int(made.split["seed"])
+        if made.split["method"] == STRATIFIED:
+            learned, unseen = split(table, contract, share, seed)
+        else:  # rows are drawn one by one, so the size of a batch does not matter
+            learned, unseen = draw(table, share, np.random.default_rng(seed))
     summary = Summary(contract)
     summary.add(learned)
     return summary, unseen
