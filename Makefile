@@ -27,7 +27,7 @@ demo: setup ## a service in build/: rendered, trained and asked for a prediction
 	$(UV) run python tools/demo.py
 
 test: setup ## everything the template promises, proved on what it renders
-	$(UV) run pytest
+	$(UV) run pytest -n 2 --dist worksteal
 
 check: setup ## style of the template and of the product's sources
 	$(UV) run $(RUFF) $(SOURCES)

@@ -46,6 +46,10 @@ EXAMPLE = {
 # By import name and by distribution name, for a project has both; spelt as a slug.
 DEPENDENCIES = set("""
     annotated-doc annotated-types anyio apache-tvm ast-serialize black blackd blib2to3
+    certifi charset-normalizer google googleapis-common-protos protobuf requests urllib3
+    opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
+    opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
+    opentelemetry-proto opentelemetry-semantic-conventions
     cfgv click cloudpickle colorama coverage csimdjson dask dateutil distlib distributed
     fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
     httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib

@@ -237,7 +237,7 @@ def serve(host: str | None, port: int | None) -> None:
     from .app import create_app
     from .serving.server import run
 
-    run(create_app(settings), settings)
+    run(create_app(settings), settings, os.environ)
 
 
 @commands.group()

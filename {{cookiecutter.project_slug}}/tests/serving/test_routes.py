@@ -97,7 +97,13 @@ def test_an_unknown_version_is_not_found(ask: Asked) -> None:
 
 
 def test_a_wrong_method_is_told_the_right_one(ask: Asked) -> None:
-    for path, right, wrong in ((V1, "POST", "GET"), ("/v2", "GET", "PUT")):
+    versioned = f"{V1_MODEL}/versions/{ask.edge.service.version}"
+    for path, right, wrong in (
+        (V1, "POST", "GET"),
+        ("/v2", "GET", "PUT"),
+        (f"{versioned}:predict", "POST", "OPTIONS"),
+        (versioned, "GET", "OPTIONS"),
+    ):
         answer = ask.client.request(wrong, path)
         assert answer.status_code == 405
         assert answer.headers["allow"] == right

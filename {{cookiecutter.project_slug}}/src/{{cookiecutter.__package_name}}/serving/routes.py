@@ -70,8 +70,8 @@ def add_routes(api: FastAPI, service: Service) -> None:
     """Everything of the protocols, and one form for every error."""
     add_failures(api)
     add_health(api, service)
+    add_inference(api, service)  # first, or GET .../{version} would take :predict too
     add_metadata(api, service)
-    add_inference(api, service)
     add_stream(api, service)
 
     @api.get("/", include_in_schema=False)

@@ -6,6 +6,7 @@ import math
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from types import FrameType
 
 import uvicorn
@@ -16,6 +17,7 @@ from ..settings import Settings
 from .edge import Edge
 from .failures import error_body
 from .telemetry import log_as_json
+from .tracing import trace
 
 log = logging.getLogger(__name__)
 
@@ -135,15 +137,16 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.1)
 
 
-def run(edge: Edge, settings: Settings) -> None:
+def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
     """Serve until a signal; returns when every accepted request is answered.
 
     One process: a container is scaled by starting more of them, and counts in memory
     (metrics, limits) are then the whole truth about it.
+    environment: says whether and where traces go.
     """
     log_as_json(settings.log_level)
     config = uvicorn.Config(
-        edge,
+        trace(edge, environment),
         loop="asyncio" if sys.platform == "win32" else "uvloop",
         http=Protocol,
         lifespan="on",
