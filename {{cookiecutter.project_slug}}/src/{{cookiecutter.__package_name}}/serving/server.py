@@ -153,6 +153,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is
         ws_max_size=settings.max_body_bytes,
         timeout_graceful_shutdown=int(settings.deadline_s) + 1,
     )
