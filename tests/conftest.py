@@ -50,7 +50,11 @@ def telling_combinations() -> list[Answers]:
     last = {name: each[-1] for name, each in CHOICES.items()}
     telling = {name: each for name, each in CHOICES.items() if name not in INERT}
     pairs = AllPairs(list(telling.values())) if len(telling) > 1 else []
-    rows = [first, last, *(first | dict(zip(telling, pair, strict=True)) for pair in pairs)]
+    rows = [
+        first,
+        last,
+        *(first | dict(zip(telling, pair, strict=True)) for pair in pairs),
+    ]
     return [row for i, row in enumerate(rows) if row not in rows[:i]]
 
 

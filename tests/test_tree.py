@@ -5,12 +5,114 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+EVERY_PROJECT = """
+.editorconfig
+.env.example
+.gitattributes
+.github/dependabot.yml
+.github/workflows/ci.yml
+.gitignore
+.pre-commit-config.yaml
+CHANGELOG.md
+LICENSE
+Makefile
+README.md
+data/README.md
+data/contract.toml
+data/sample.csv
+mypy.ini
+observability/README.md
+observability/alerts.yml
+observability/alerts_test.yml
+observability/dashboard.json
+observability/prometheus.yml
+pyproject.toml
+ruff.toml
+src/wine_classifier/__init__.py
+src/wine_classifier/__main__.py
+src/wine_classifier/app.py
+src/wine_classifier/artifacts/__init__.py
+src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/store.py
+src/wine_classifier/cli.py
+src/wine_classifier/errors.py
+src/wine_classifier/model/__init__.py
+src/wine_classifier/model/estimator.py
+src/wine_classifier/model/kernels.py
+src/wine_classifier/model/predictor.py
+src/wine_classifier/py.typed
+src/wine_classifier/serving/__init__.py
+src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/cpu.py
+src/wine_classifier/serving/decode.py
+src/wine_classifier/serving/edge.py
+src/wine_classifier/serving/encode.py
+src/wine_classifier/serving/failures.py
+src/wine_classifier/serving/keys.py
+src/wine_classifier/serving/limits.py
+src/wine_classifier/serving/numbers.py
+src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/quick.py
+src/wine_classifier/serving/routes.py
+src/wine_classifier/serving/server.py
+src/wine_classifier/serving/service.py
+src/wine_classifier/serving/telemetry.py
+src/wine_classifier/serving/tracing.py
+src/wine_classifier/serving/validate.py
+src/wine_classifier/settings.py
+src/wine_classifier/training/__init__.py
+src/wine_classifier/training/dataset.py
+src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/split.py
+src/wine_classifier/training/train.py
+tests/artifacts/test_artifact.py
+tests/artifacts/test_store.py
+tests/asking.py
+tests/conftest.py
+tests/model/test_estimator.py
+tests/model/test_kernels.py
+tests/model/test_predictor.py
+tests/oracle.py
+tests/serving/conftest.py
+tests/serving/test_bodies.py
+tests/serving/test_cpu.py
+tests/serving/test_decode.py
+tests/serving/test_edge.py
+tests/serving/test_failures.py
+tests/serving/test_keys.py
+tests/serving/test_limits.py
+tests/serving/test_observability.py
+tests/serving/test_routes.py
+tests/serving/test_server.py
+tests/serving/test_telemetry.py
+tests/serving/test_tracing.py
+tests/test_arrows.py
+tests/test_cli.py
+tests/test_errors.py
+tests/test_journey.py
+tests/test_settings.py
+tests/training/test_dataset.py
+tests/training/test_evaluate.py
+tests/training/test_split.py
+tests/training/test_train.py
+thresholds.toml
+""".split()
+
 LICENSES = {
     "Apache-2.0": "                                 Apache License",
     "MIT": "MIT License",
     "BSD-3-Clause": "BSD 3-Clause License",
     "Proprietary": "Copyright (c) Ada Lovelace. All rights reserved.",
 }
+
+
+def test_a_project_has_these_files_and_no_other(render):
+    assert render().files() == sorted(EVERY_PROJECT)
+
+
+@pytest.mark.parametrize("license", LICENSES)
+def test_no_choice_of_license_changes_which_files_there_are(render, license):
+    assert render(license=license).files() == sorted(EVERY_PROJECT)
 
 
 @pytest.mark.parametrize("license", LICENSES)
