@@ -34,7 +34,11 @@ src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
 src/wine_classifier/artifacts/store.py
-src/wine_classifier/cli.py
+src/wine_classifier/cli/__init__.py
+src/wine_classifier/cli/answering.py
+src/wine_classifier/cli/common.py
+src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
 src/wine_classifier/model/estimator.py

@@ -1,0 +1,67 @@
+"""Commands that ask the model: `predict` for a file, `serve` for the network."""
+
+import csv
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..settings import read_settings
+from .common import DATA, contract_option, existing_file, open_store, version_option
+
+
+@click.command(short_help="Predict every row of DATA, CSV in and out.")
+@click.argument("data", type=existing_file, default=DATA)
+@version_option("Version to ask; by default the one in service.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.File("w", encoding="utf-8"),
+    default="-",
+    help="File to write, not -.",
+)
+@contract_option
+def predict(data: Path, version: str | None, output: Any, contract: Path) -> None:
+    """Predict every row of DATA, a CSV file; the answers are CSV too."""
+    from ..training.dataset import check_learned, read_contract, read_table
+
+    artifact = open_store().get(version)
+    rules = read_contract(contract)
+    check_learned(rules, artifact.manifest)
+    table = read_table(data, rules, labelled=False)
+    predictor = artifact.predictor()
+    outputs = predictor.predict(table.X)
+    writer = csv.writer(output, lineterminator="\n")
+    if predictor.classes:
+        shares = [f"probability_{name}" for name in predictor.classes]
+        writer.writerow([artifact.manifest.signature.target, *shares])
+        for label, p in zip(outputs["label"], outputs["probabilities"], strict=True):
+            writer.writerow([label, *(f"{share:.6f}" for share in p)])
+    else:
+        writer.writerow([artifact.manifest.signature.target])
+        writer.writerows([[value] for value in outputs["value"].tolist()])
+
+
+@click.command(short_help="Answer over HTTP until SIGTERM or Ctrl-C.")
+@click.option("--host", help="Address to listen on.  [ML_HOST, 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [ML_PORT, PORT, 8080]")
+def serve(host: str | None, port: int | None) -> None:
+    """Answer over HTTP until SIGTERM or Ctrl-C; logs are JSON on stdout.
+
+    All else is set by the environment, see .env.example.
+    """
+    # Until the server has its own handlers, a start that is not wanted ends as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    overrides = {"ML_HOST": host, "ML_PORT": port}
+    given = {name: str(value) for name, value in overrides.items() if value is not None}
+    settings = read_settings({**os.environ, **given})
+    from ..serving.cpu import limit_threads
+
+    limit_threads(settings.cpu_budget)  # must come before NumPy is imported
+    from ..app import create_app
+    from ..serving.server import run
+
+    run(create_app(settings), settings, os.environ)

@@ -1,0 +1,86 @@
+"""What several commands share: options, the store, and how results are printed."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .. import MODEL_NAME
+from ..errors import ProjectError
+from ..settings import read_settings
+
+if TYPE_CHECKING:
+    from ..artifacts.artifact import Manifest
+    from ..artifacts.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DATA = Path("data/sample.csv")
+CONTRACT = Path("data/contract.toml")
+THRESHOLDS = Path("thresholds.toml")
+
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+contract_option = click.option(
+    "--contract",
+    type=click.Path(path_type=Path),
+    default=CONTRACT,
+    show_default=True,
+    help="What a data file must hold.",
+)
+thresholds_option = click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path),
+    default=THRESHOLDS,
+    show_default=True,
+    help="What a version must reach before it may serve.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def version_option(text: str) -> Callable[[Command], Command]:
+    return click.option("--version", "version", metavar="VERSION", help=text)
+
+
+def open_store() -> "Store":
+    from ..artifacts.store import Store
+
+    return Store(read_settings(os.environ).model_uri, MODEL_NAME)
+
+
+def need_training_packages() -> None:
+    """Say what to do when the runtime image is asked to train."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise ProjectError(
+            "scikit-learn is not installed; training needs it: uv sync --group train"
+        ) from None
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns of equal width, the numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numeric = [
+        all(cell.replace(".", "", 1).isdigit() for cell in column[1:])
+        for column in zip(*rows, strict=True)
+    ]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def manifest_dict(manifest: "Manifest") -> dict[str, Any]:
+    import msgspec
+
+    shown: dict[str, Any] = msgspec.to_builtins(manifest)
+    return shown
