@@ -77,6 +77,7 @@ tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
 tests/oracle.py
+tests/processes.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_cpu.py

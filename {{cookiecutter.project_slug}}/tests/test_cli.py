@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -473,37 +472,14 @@ def test_a_model_of_numbers_is_judged_without_classes(
     assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
 
 
-WITHOUT_SCIKIT_LEARN = f"""
-import sys
-sys.modules["sklearn"] = None
-from {cli.__name__} import main
-main()
-"""
-
-
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_without_scikit_learn_training_says_what_to_install(
-    run: Run, store: Store, command: str
+    run: Run, store: Store, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, command],
-        capture_output=True,
-        text=True,
-    )
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == (
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert run(command) == (
+        1,
+        "",
         "error: scikit-learn is not installed; training needs it: "
-        "uv sync --group train\n"
+        "uv sync --group train\n",
     )
-
-
-def test_without_scikit_learn_a_stored_version_still_predicts(
-    run: Run, store: Store
-) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, "predict"],
-        capture_output=True,
-        text=True,
-    )
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == run("predict").out
