@@ -19,6 +19,7 @@ Dockerfile
 LICENSE
 Makefile
 README.md
+compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
@@ -40,7 +41,9 @@ src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/remote.py
 src/wine_classifier/cli/shipping.py
+src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
@@ -76,6 +79,7 @@ src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_store.py
+tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
 tests/model/test_estimator.py

@@ -43,6 +43,7 @@ READ_SETTINGS = {"app", "cli.answering", "cli.common", "cli.shipping"}
 # The CPU budget has to be in the environment before NumPy is imported, the place of
 # compiled code before Numba is; the probe runs by itself.
 TOUCH_THE_ENVIRONMENT = READ_SETTINGS | {
+    "cli.remote",
     "serving.compiled",
     "serving.cpu",
     "serving.probe",

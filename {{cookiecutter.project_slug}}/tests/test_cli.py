@@ -57,6 +57,7 @@ OPTIONS = {
     "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "serve": ["--host", "--port", "--help"],
+    "smoke": ["--timeout", "--version", "--json", "--help"],
     "warm": ["--check", "--help"],
     "models": ["--help"],
     "models list": ["--json", "--help"],
