@@ -8,6 +8,7 @@ from conftest import TEMPLATE
 from ml_service_template import CHOICES
 
 EVERY_PROJECT = """
+.dockerignore
 .editorconfig
 .env.example
 .gitattributes
@@ -16,9 +17,11 @@ EVERY_PROJECT = """
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
+Dockerfile
 LICENSE
 Makefile
 README.md
+compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
@@ -40,6 +43,9 @@ src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/shipping.py
+src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
@@ -51,6 +57,7 @@ src/wine_classifier/model/predictor.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/compiled.py
 src/wine_classifier/serving/cpu.py
 src/wine_classifier/serving/decode.py
 src/wine_classifier/serving/edge.py
@@ -60,6 +67,7 @@ src/wine_classifier/serving/keys.py
 src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/probe.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -75,6 +83,7 @@ src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_store.py
+tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
 tests/line.py
@@ -85,6 +94,7 @@ tests/model/test_predictor.py
 tests/oracle.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
+tests/serving/test_compiled.py
 tests/serving/test_cpu.py
 tests/serving/test_decode.py
 tests/serving/test_edge.py
@@ -92,6 +102,7 @@ tests/serving/test_failures.py
 tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
+tests/serving/test_probe.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py

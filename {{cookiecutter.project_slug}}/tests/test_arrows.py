@@ -30,12 +30,27 @@ ALLOWED = {
     "training": {"errors", "model", "artifacts"},
     "serving": {"package", "errors", "settings", "model", "artifacts"},
     "app": {"package", "settings", "artifacts", "serving"},
-    "cli": {"package", "errors", "settings", "artifacts", "training", "serving", "app"},
+    "cli": {
+        "package",
+        "errors",
+        "settings",
+        "model",
+        "artifacts",
+        "training",
+        "serving",
+        "app",
+    },
     "__main__": {"cli"},
 }
-READ_SETTINGS = {"app", "cli.answering", "cli.common"}
-# The CPU budget has to be in the environment before NumPy is imported.
-TOUCH_THE_ENVIRONMENT = {"app", "cli.answering", "cli.common", "serving.cpu"}
+READ_SETTINGS = {"app", "cli.answering", "cli.common", "cli.shipping"}
+# The CPU budget has to be in the environment before NumPy is imported, the place of
+# compiled code before Numba is; the probe runs by itself.
+TOUCH_THE_ENVIRONMENT = READ_SETTINGS | {
+    "cli.remote",
+    "serving.compiled",
+    "serving.cpu",
+    "serving.probe",
+}
 NEED_SCIKIT_LEARN = {
     "cli.common",
     "model.estimator",

@@ -39,6 +39,7 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
 )
 from {{cookiecutter.__package_name}}.model import (
     engine,
+    predictor,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     Table,
@@ -59,11 +60,14 @@ OPTIONS = {
     "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "serve": ["--host", "--port", "--help"],
+    "smoke": ["--timeout", "--version", "--json", "--help"],
+    "warm": ["--check", "--help"],
     "models": ["--help"],
     "models list": ["--json", "--help"],
     "models show": ["--help"],
     "models promote": ["--force", "--help"],
     "models rollback": ["--help"],
+    "models copy": ["--version", "--help"],
 }
 
 
@@ -510,3 +514,56 @@ def test_without_scikit_learn_a_stored_version_still_predicts(
     )
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout == run("predict").out
+
+
+def test_copy_puts_a_version_into_service_in_another_store(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    other = Store(tmp_path / "other", MODEL_NAME)
+    serving = store.serving()
+    said = f"{serving} is in service in {other.root} from the next start on\n"
+    assert run("models", "copy", other.root) == (0, said, "")
+    assert (other.serving(), other.get()) == (serving, store.get())
+    assert run("models", "copy", other.root) == (0, said, "")
+
+
+def test_warm_wants_a_folder(run: Run, store: Store) -> None:
+    said = "error: ML_COMPILED_DIR: expected a folder to compile into, received ''\n"
+    assert run("warm") == (1, "", said)
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("ML_COMPILED_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr(predictor, "compilations", lambda: 3)
+    return tmp_path / "compiled"
+
+
+def test_warm_says_how_many_kernels_are_compiled(
+    run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 2)
+    code, out, err = run("warm")
+    assert (code, out, err) == (
+        0,
+        f"compiled 2 of 3 kernels anew, into {compiled}\n",
+        "",
+    )
+    assert compiled.is_dir()
+
+
+def test_warm_check_fails_when_something_had_to_be_compiled(
+    run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 1)
+    code, out, err = run("warm", "--check")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: {compiled}: expected all 3 kernels compiled for this source, "
+        f"processor and version of Numba, lacks 1; run `{MODEL_NAME} warm`\n"
+    )
+    assert not compiled.exists()
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)
+    assert run("warm", "--check").code == 0

@@ -61,6 +61,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row and its outputs, flat, as they were when the version was made.
+
+    Whoever asks a service anywhere for this row can tell whether it answers right. It
+    is a row of medians, so that it tells of nobody.
+    """
+
+    row: list[float]
+    outputs: dict[str, list[float | str]]
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     size: int
@@ -78,6 +89,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
+    example: Example | None = None
     schema: int = SCHEMA
 
 
@@ -105,6 +117,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
+    example: Example | None = None,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     created = datetime.now(UTC).replace(microsecond=0)
@@ -120,6 +133,7 @@ def build(
         files={
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
+        example=example,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))

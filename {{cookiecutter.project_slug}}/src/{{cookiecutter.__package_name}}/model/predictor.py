@@ -48,3 +48,8 @@ class Predictor:
 def compilations() -> int:
     """How many times the engine has compiled something, or loaded what is compiled."""
     return engine.compilations()
+
+
+def compiled_anew() -> int:
+    """How many of them nothing that was compiled ahead could spare."""
+    return engine.compiled_anew()

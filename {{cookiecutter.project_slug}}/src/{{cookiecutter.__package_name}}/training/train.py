@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
+from ..artifacts.artifact import (
+    Artifact,
+    Example,
+    Feature,
+    Provenance,
+    Signature,
+    build,
+)
 from ..errors import TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
@@ -132,14 +139,16 @@ def describe(
     check_served(estimator, predictor, held_out.X)
     evaluation = evaluate(predictor, held_out)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
+    described = signature(plan.contract, classes, summary, held_out)
     return build(
         name,
         files,
-        signature(plan.contract, classes, summary, held_out),
+        described,
         evaluation,
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
+        example(predictor, described),
     )
 
 
@@ -160,6 +169,13 @@ def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
             f"{apart:.2g} apart, at most {AGREEMENT:g} is expected; bring "
             f"model/estimator.py and {engine.WRITTEN_IN} into line"
         )
+
+
+def example(predictor: Predictor, described: Signature) -> Example:
+    """What the service will have to answer to a row of medians."""
+    row = [feature.median for feature in described.features]
+    outputs = predictor.predict(np.array([row]))
+    return Example(row, {name: each.ravel().tolist() for name, each in outputs.items()})
 
 
 def signature(
