@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+from ml_service_template import CHOICES
+
 EVERY_PROJECT = """
 .dockerignore
 .editorconfig
@@ -47,6 +49,8 @@ src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
+src/wine_classifier/model/arrays.py
+src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
@@ -82,6 +86,8 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/line.py
+tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
@@ -122,8 +128,16 @@ LICENSES = {
 }
 
 
-def test_a_project_has_these_files_and_no_other(render):
-    assert render().files() == sorted(EVERY_PROJECT)
+ENGINES = {
+    "numba": [],
+    "onnx": ["src/wine_classifier/model/graph.py"],
+}
+
+
+@pytest.mark.parametrize("engine", CHOICES["engine"])
+def test_a_project_has_these_files_and_no_other(render, engine):
+    expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
+    assert render(engine=engine).files() == expected
 
 
 @pytest.mark.parametrize("license", LICENSES)

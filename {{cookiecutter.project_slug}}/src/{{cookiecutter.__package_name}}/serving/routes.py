@@ -32,6 +32,7 @@ from ..errors import (
     ProjectError,
     UnknownPath,
 )
+from ..model import engine
 from . import openapi
 from .decode import INPUT
 from .failures import Reply, error_body, refuse
@@ -308,7 +309,7 @@ def describe(service: Service) -> dict[str, Any]:
     return {
         "name": service.name,
         "versions": [manifest.version],
-        "platform": "numba",
+        "platform": engine.NAME,
         "inputs": [
             {"name": INPUT, "datatype": "FP64", "shape": [-1, len(signature.features)]}
         ],
