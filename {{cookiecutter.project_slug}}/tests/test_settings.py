@@ -28,6 +28,7 @@ READ = [
     ("ML_API_KEYS_FILE", "/run/secrets/keys", "api_keys_file", "/run/secrets/keys"),
     ("ML_ROOT_PATH", "/wine/v7", "root_path", "/wine/v7"),
     ("ML_DOCS", "false", "docs", False),
+    ("ML_PAGE", "0", "page", False),
     ("ML_CPU_BUDGET", "1.5", "cpu_budget", 1.5),
 ]
 REFUSED = [
@@ -96,6 +97,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "api_keys_file": "",
         "root_path": "",
         "docs": True,
+        "page": True,
         "cpu_budget": 0.0,
     }
 

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     docs: Annotated[bool, Meta(description="true or false")] = True
+    page: Annotated[bool, Meta(description="true or false")] = True
     cpu_budget: Annotated[
         float,
         Meta(
