@@ -68,6 +68,8 @@ src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
 src/wine_classifier/serving/probe.py
+src/wine_classifier/serving/page.html
+src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -104,6 +106,7 @@ tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_probe.py
+tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py

@@ -29,13 +29,26 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maximum: float
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row that was not learned from, in the order of the features, and its truth."""
+
+    values: tuple[float, ...]
+    target: str | float
+
+
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes in and what comes out. `classes` is empty for a regression."""
+    """What goes in and what comes out. `classes` is empty for a regression.
+
+    target_range: lowest and highest target learned from, of a regression.
+    examples: as many as the contract asks for; they are data, and leave with it.
+    """
 
     task: Literal["classification", "regression"]
     target: str
     features: tuple[Feature, ...]
     classes: tuple[str, ...]
+    target_range: tuple[float, float] | None = None
+    examples: tuple[Example, ...] = ()
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

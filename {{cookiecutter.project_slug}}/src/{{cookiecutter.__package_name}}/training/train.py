@@ -197,6 +197,20 @@ def signature(
             for j, column in enumerate(contract.features)
         ),
         classes=classes,
+        target_range=None if classes else (summary.lowest, summary.highest),
+        examples=examples(contract.examples, held_out),
+    )
+
+
+def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
+    """Up to `wanted` of the rows held out, spread evenly over what the target is."""
+    rows = len(held_out.y)
+    count = min(wanted, rows)
+    order = np.argsort(held_out.y, kind="stable")
+    places = order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(int)]
+    return tuple(
+        Example(tuple(held_out.X[place].tolist()), held_out.y[place].item())
+        for place in places
     )
 
 
