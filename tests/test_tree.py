@@ -6,6 +6,7 @@ import pytest
 from conftest import TEMPLATE
 
 EVERY_PROJECT = """
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
