@@ -101,6 +101,8 @@ tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
 
 LICENSES = {
