@@ -12,6 +12,7 @@ EVERY_PROJECT = """
 .gitattributes
 .github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md

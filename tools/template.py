@@ -51,6 +51,7 @@ def main() -> int:
     options = read_arguments()
     project = options.project.resolve()
     cache = (options.cache or project / ".tools" / "template").resolve()
+    options.notes = cache / "update.md"  # the text of the pull request
     try:
         link = link_of(project)
         origin = Origin.fetched(options.template or link.address, cache)
@@ -69,7 +70,6 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--template", help="another address of the same template")
     parser.add_argument("--cache", type=Path, help="where clones are kept")
     parser.add_argument("--to", help="update: a version other than the newest")
-    parser.add_argument("--notes", type=Path, help="update: a file for what changed")
     parser.add_argument(
         "--no-checks", action="store_true", help="update: don't lock, format and check"
     )
@@ -125,13 +125,13 @@ def run_update(
     target = options.to or origin.newest()
     commit = origin.commit(target)
     if commit == origin.commit(link.commit):
-        print(f"template {origin.name_of(commit)}: nothing to do")
+        shown = f"template {origin.name_of(commit)}: nothing to do\n"
+        options.notes.write_text(shown, encoding="utf-8")
+        print(shown, end="")
         return 0
     with tempfile.TemporaryDirectory() as work:
         report = update(project, link, origin, target, Path(work))
-    if options.notes:
-        options.notes.parent.mkdir(parents=True, exist_ok=True)
-        options.notes.write_text(report.text(), encoding="utf-8")
+    options.notes.write_text(report.text(), encoding="utf-8")
     print(report.text())
     if not is_finished(project, report):
         return 1

@@ -35,7 +35,7 @@ def render(template: Path, job: dict[str, object]) -> dict[str, object]:
 def main() -> None:
     work = json.load(sys.stdin)
     template = Path(work["template"])
-    sys.path.append(str(template))
+    sys.path.insert(0, str(template))
     results = []
     for job in work["jobs"]:
         try:
