@@ -9,11 +9,13 @@ from ml_service_template import CHOICES
 
 EVERY_PROJECT = """
 .dockerignore
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
 .github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
@@ -121,6 +123,8 @@ tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
 
 LICENSES = {
