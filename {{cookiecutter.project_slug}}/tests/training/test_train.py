@@ -389,12 +389,12 @@ def test_without_git_there_is_no_commit(
 
 
 def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
-    example = artifact.manifest.example
+    expected = artifact.manifest.expected
     features = artifact.manifest.signature.features
-    assert example is not None
-    assert example.row == [feature.median for feature in features]
-    outputs = artifact.predictor().predict(np.array([example.row]))
-    assert example.outputs == {
+    assert expected is not None
+    assert expected.row == [feature.median for feature in features]
+    outputs = artifact.predictor().predict(np.array([expected.row]))
+    assert expected.outputs == {
         "label": outputs["label"].tolist(),
         "probabilities": outputs["probabilities"][0].tolist(),
     }

@@ -74,7 +74,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
-class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row and its outputs, flat, as they were when the version was made.
 
     Whoever asks a service anywhere for this row can tell whether it answers right. It
@@ -102,7 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
-    example: Example | None = None
+    expected: Expected | None = None
     schema: int = SCHEMA
 
 
@@ -130,7 +130,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
-    example: Example | None = None,
+    expected: Expected | None = None,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     created = datetime.now(UTC).replace(microsecond=0)
@@ -146,7 +146,7 @@ def build(
         files={
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
-        example=example,
+        expected=expected,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))

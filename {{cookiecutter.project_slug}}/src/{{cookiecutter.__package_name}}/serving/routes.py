@@ -322,7 +322,7 @@ def describe(service: Service) -> dict[str, Any]:
                 }
                 for feature in signature.features
             ],
-            "example": msgspec.to_builtins(manifest.example),
+            "expected": msgspec.to_builtins(manifest.expected),
             "metrics": manifest.evaluation.metrics,
             "created": manifest.created.isoformat(),
             "description": metadata.metadata(service.name)["Summary"],

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from ..artifacts.artifact import (
     Artifact,
     Example,
+    Expected,
     Feature,
     Provenance,
     Signature,
@@ -148,7 +149,7 @@ def describe(
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
-        example(predictor, described),
+        expected(predictor, described),
     )
 
 
@@ -171,11 +172,13 @@ def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
         )
 
 
-def example(predictor: Predictor, described: Signature) -> Example:
+def expected(predictor: Predictor, described: Signature) -> Expected:
     """What the service will have to answer to a row of medians."""
     row = [feature.median for feature in described.features]
     outputs = predictor.predict(np.array([row]))
-    return Example(row, {name: each.ravel().tolist() for name, each in outputs.items()})
+    return Expected(
+        row, {name: each.ravel().tolist() for name, each in outputs.items()}
+    )
 
 
 def signature(
