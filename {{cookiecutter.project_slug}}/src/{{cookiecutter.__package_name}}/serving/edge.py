@@ -29,7 +29,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-# Answered without a key, also when keys are required; so is the page, where there is one.
+# Answered without a key, also when keys are required. So is the page, if there is one.
 OPEN_PATHS = {
     "/docs",
     "/metrics",
