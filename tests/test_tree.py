@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+from ml_service_template import CHOICES
+
 EVERY_PROJECT = """
+.dockerignore
 .editorconfig
 .env.example
 .gitattributes
@@ -14,9 +17,11 @@ EVERY_PROJECT = """
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
+Dockerfile
 LICENSE
 Makefile
 README.md
+compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
@@ -38,15 +43,21 @@ src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/shipping.py
+src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
+src/wine_classifier/model/arrays.py
+src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/compiled.py
 src/wine_classifier/serving/cpu.py
 src/wine_classifier/serving/decode.py
 src/wine_classifier/serving/edge.py
@@ -56,6 +67,7 @@ src/wine_classifier/serving/keys.py
 src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/probe.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -71,14 +83,19 @@ src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_store.py
+tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/line.py
+tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
 tests/oracle.py
+tests/processes.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
+tests/serving/test_compiled.py
 tests/serving/test_cpu.py
 tests/serving/test_decode.py
 tests/serving/test_edge.py
@@ -86,6 +103,7 @@ tests/serving/test_failures.py
 tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
+tests/serving/test_probe.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py
@@ -133,8 +151,16 @@ LICENSES = {
 }
 
 
-def test_a_project_has_these_files_and_no_other(render):
-    assert render(deploy="none").files() == sorted(EVERY_PROJECT)
+ENGINES = {
+    "numba": [],
+    "onnx": ["src/wine_classifier/model/graph.py"],
+}
+
+
+@pytest.mark.parametrize("engine", CHOICES["engine"])
+def test_a_project_has_these_files_and_no_other(render, engine):
+    expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
+    assert render(engine=engine, deploy="none").files() == expected
 
 
 @pytest.mark.parametrize("target", DEPLOYMENTS)

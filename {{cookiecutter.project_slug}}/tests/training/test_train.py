@@ -9,6 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+)
 from sklearn.base import (
     BaseEstimator,
     RegressorMixin,
@@ -22,7 +25,7 @@ from {{cookiecutter.__package_name}}.errors import (
     TrainingImpossible,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
 )
 from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
@@ -139,7 +142,8 @@ def test_the_manifest_says_where_the_version_comes_from(
     assert provenance.train_rows == 133
     assert provenance.split == {"method": "stratified", "test_share": 0.25, "seed": 0}
     assert provenance.parameters == Estimator().get_params()
-    assert list(provenance.versions) == ["python", "numpy", "numba", "scikit-learn"]
+    recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
+    assert list(provenance.versions) == recorded
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.continued_from is None
 
@@ -280,6 +284,9 @@ class Slope(RegressorMixin, BaseEstimator):
     def to_arrays(self) -> dict[str, Any]:
         return {"slope": np.array([self.xy / self.xx])}
 
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return X[:, 0] * (self.xy / self.xx)
+
 
 @pytest.mark.parametrize("batch_rows", [None, 7])
 def test_a_model_of_numbers_takes_the_same_road(
@@ -288,7 +295,7 @@ def test_a_model_of_numbers_takes_the_same_road(
     path = tmp_path / "line.csv"
     path.write_text("\n".join(["x,y", *(f"{x},{3 * x}" for x in range(40))]))
     monkeypatch.setattr(module, "Estimator", Slope)
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     better = Thresholds(
         better_than_baseline=("mae", "rmse", "r2"), at_most={"rmse": 1e-9}
     )
@@ -298,6 +305,23 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert (manifest.signature.task, manifest.signature.classes) == ("regression", ())
     assert manifest.evaluation.metrics["r2"] == pytest.approx(1.0)
     assert manifest.provenance.train_rows + manifest.evaluation.rows == 40
+
+
+def test_an_engine_that_answers_otherwise_than_the_estimator_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bent(Estimator):
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return super().predict_proba(X) + 0.25
+
+    monkeypatch.setattr(module, "Estimator", Bent)
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(plan, "wine")
+    assert str(refusal.value) == (
+        f"the estimator and what the engine {engine.NAME} made of it are 0.25 apart, "
+        "at most 1e-05 is expected; bring model/estimator.py and "
+        f"{engine.WRITTEN_IN} into line"
+    )
 
 
 @pytest.fixture
@@ -335,3 +359,15 @@ def test_without_git_there_is_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(outside))
     assert git_commit() is None
+
+
+def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
+    example = artifact.manifest.example
+    features = artifact.manifest.signature.features
+    assert example is not None
+    assert example.row == [feature.median for feature in features]
+    outputs = artifact.predictor().predict(np.array([example.row]))
+    assert example.outputs == {
+        "label": outputs["label"].tolist(),
+        "probabilities": outputs["probabilities"][0].tolist(),
+    }

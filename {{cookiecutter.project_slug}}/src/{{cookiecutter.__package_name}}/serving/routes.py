@@ -10,6 +10,7 @@ from functools import partial
 from importlib import metadata
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import (
     FastAPI,
     Path,
@@ -31,6 +32,7 @@ from ..errors import (
     ProjectError,
     UnknownPath,
 )
+from ..model import engine
 from . import openapi
 from .decode import INPUT
 from .failures import Reply, error_body, refuse
@@ -307,7 +309,7 @@ def describe(service: Service) -> dict[str, Any]:
     return {
         "name": service.name,
         "versions": [manifest.version],
-        "platform": "numba",
+        "platform": engine.NAME,
         "inputs": [
             {"name": INPUT, "datatype": "FP64", "shape": [-1, len(signature.features)]}
         ],
@@ -326,6 +328,7 @@ def describe(service: Service) -> dict[str, Any]:
                 }
                 for feature in signature.features
             ],
+            "example": msgspec.to_builtins(manifest.example),
             "metrics": manifest.evaluation.metrics,
             "created": manifest.created.isoformat(),
         },
