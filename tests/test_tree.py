@@ -127,6 +127,29 @@ tools/template.py
 waivers.toml
 """.split()
 
+DEPLOYMENTS = {
+    "cloud-run": "README.md service.yaml spec.toml steps.toml",
+    "fargate": "README.md parameters.json setup.yaml spec.toml stack.yaml steps.toml",
+    "azure-container-instances": "README.md container-group.yaml spec.toml steps.toml",
+    "heroku": "README.md app.json heroku.yml spec.toml steps.toml",
+    "openfaas": "README.md spec.toml stack.yml steps.toml",
+    "kubernetes": """
+        README.md github.py spec.toml steps.toml
+        base/autoscaler.yaml base/deployment.yaml base/disruption-budget.yaml
+        base/ingress.yaml base/kustomization.yaml base/service.yaml
+        kserve/inference-service.yaml kserve/kustomization.yaml
+        setup/deployer.yaml setup/kustomization.yaml setup/namespace.yaml
+        shared/kustomization.yaml shared/network-policy.yaml shared/service-account.yaml
+    """,
+}
+
+
+def deployment(target: str) -> list[str]:
+    """What is there for one place to run in; nothing for `none`."""
+    files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
+    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+
+
 LICENSES = {
     "Apache-2.0": "                                 Apache License",
     "MIT": "MIT License",
@@ -144,12 +167,19 @@ ENGINES = {
 @pytest.mark.parametrize("engine", CHOICES["engine"])
 def test_a_project_has_these_files_and_no_other(render, engine):
     expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
-    assert render(engine=engine).files() == expected
+    assert render(engine=engine, deploy="none").files() == expected
+
+
+@pytest.mark.parametrize("target", DEPLOYMENTS)
+def test_only_the_chosen_place_to_run_in_is_there(render, target):
+    expected = EVERY_PROJECT + deployment(target)
+    assert render(deploy=target).files() == sorted(expected)
 
 
 @pytest.mark.parametrize("license", LICENSES)
 def test_no_choice_of_license_changes_which_files_there_are(render, license):
-    assert render(license=license).files() == sorted(EVERY_PROJECT)
+    rendered = render(license=license, deploy="none")
+    assert rendered.files() == sorted(EVERY_PROJECT)
 
 
 @pytest.mark.parametrize("license", LICENSES)
