@@ -49,7 +49,9 @@ def telling_combinations() -> list[Answers]:
     first = {name: each[0] for name, each in CHOICES.items()}
     last = {name: each[-1] for name, each in CHOICES.items()}
     telling = {name: each for name, each in CHOICES.items() if name not in INERT}
-    pairs = AllPairs(list(telling.values())) if len(telling) > 1 else []
+    # AllPairs wants two questions at least.
+    lists = list(telling.values())
+    pairs = AllPairs(lists) if len(lists) > 1 else [[each] for each in lists[0]]
     rows = [
         first,
         last,

@@ -213,7 +213,8 @@ def test_a_choice_that_is_not_offered_is_refused(cookiecutter, way):
     else:
         record_answers(cookiecutter, license="GPL", engine="abacus")
         done = cookiecutter("--replay")
-        assert "engine: one of numba\n    given:   'abacus'" in done.stdout
+        assert "engine: one of numba, " in done.stdout
+        assert "    given:   'abacus'" in done.stdout
     assert done.returncode == 1
     shown = done.stdout + done.stderr
     assert "GPL" in shown
@@ -236,10 +237,9 @@ def test_a_number_or_nothing_in_the_configuration_is_never_a_traceback(
 
 
 def test_questions_with_one_choice_are_recorded_but_not_asked(cookiecutter):
-    done = cookiecutter(typed="\n" * 7)
+    done = cookiecutter(typed="\n" * 8)
     assert done.returncode == 0, done.stderr
-    assert "[7/7]" in done.stdout
-    assert "numba" not in done.stdout
+    assert "[8/8]" in done.stdout
     recorded = json.loads(cookiecutter.replay.read_text(encoding="utf-8"))
     assert recorded["cookiecutter"]["engine"] == "numba"
     assert recorded["cookiecutter"]["deploy"] == "none"

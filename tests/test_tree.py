@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+from ml_service_template import CHOICES
+
 EVERY_PROJECT = """
 .dockerignore
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
 .github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
@@ -47,6 +51,8 @@ src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
+src/wine_classifier/model/arrays.py
+src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
@@ -64,6 +70,8 @@ src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
 src/wine_classifier/serving/probe.py
+src/wine_classifier/serving/page.html
+src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -82,10 +90,13 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/line.py
+tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
 tests/oracle.py
+tests/processes.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_compiled.py
@@ -97,6 +108,7 @@ tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_probe.py
+tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py
@@ -111,6 +123,8 @@ tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
 
 LICENSES = {
@@ -121,8 +135,16 @@ LICENSES = {
 }
 
 
-def test_a_project_has_these_files_and_no_other(render):
-    assert render().files() == sorted(EVERY_PROJECT)
+ENGINES = {
+    "numba": [],
+    "onnx": ["src/wine_classifier/model/graph.py"],
+}
+
+
+@pytest.mark.parametrize("engine", CHOICES["engine"])
+def test_a_project_has_these_files_and_no_other(render, engine):
+    expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
+    assert render(engine=engine).files() == expected
 
 
 @pytest.mark.parametrize("license", LICENSES)

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -17,6 +16,9 @@ import click
 import msgspec
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+)
 
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
@@ -35,7 +37,7 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
     predictor,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
@@ -443,13 +445,13 @@ def test_rollback_returns_to_what_served_before(
 @pytest.fixture
 def line(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A stored version that predicts numbers, y = 2x; data, and options that fit it."""
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     x = Feature("x", "", 0.0, 1.0, 2.0)
     judged = Evaluation(rows=2, metrics={"mae": 0.0, "rmse": 0.0, "r2": 1.0})
     made = store.get().manifest.provenance
     line = build(
         MODEL_NAME,
-        {"slope": np.array([2.0])},
+        engine.files({"slope": np.array([2.0])}),
         Signature("regression", "y", (x,), ()),
         judged,
         judged,
@@ -477,40 +479,17 @@ def test_a_model_of_numbers_is_judged_without_classes(
     assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
 
 
-WITHOUT_SCIKIT_LEARN = f"""
-import sys
-sys.modules["sklearn"] = None
-from {cli.__name__} import main
-main()
-"""
-
-
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_without_scikit_learn_training_says_what_to_install(
-    run: Run, store: Store, command: str
+    run: Run, store: Store, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, command],
-        capture_output=True,
-        text=True,
-    )
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == (
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert run(command) == (
+        1,
+        "",
         "error: scikit-learn is not installed; training needs it: "
-        "uv sync --group train\n"
+        "uv sync --group train\n",
     )
-
-
-def test_without_scikit_learn_a_stored_version_still_predicts(
-    run: Run, store: Store
-) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, "predict"],
-        capture_output=True,
-        text=True,
-    )
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == run("predict").out
 
 
 def test_copy_puts_a_version_into_service_in_another_store(
