@@ -15,6 +15,7 @@ from ..errors import ProjectError
 from .adopting import adopt
 from .answering import predict, serve
 from .learning import evaluate, train
+from .scoring import score
 from .shipping import warm
 from .smoke import smoke
 from .versions import models
@@ -48,5 +49,5 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, adopt, predict, serve, smoke, warm, models):
+for command in (train, evaluate, adopt, predict, score, serve, smoke, warm, models):
     commands.add_command(command)
