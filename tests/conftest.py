@@ -40,8 +40,9 @@ def every_combination() -> list[Answers]:
     ]
 
 
-# Choices that put no line of code into a project: `test_rendering` sees all of them.
-INERT = {"license"}
+# Choices that put no line of code into the package: `test_rendering` sees all of them,
+# and `test_deploy` runs what the second one brings.
+INERT = {"license", "deploy"}
 
 
 def telling_combinations() -> list[Answers]:

@@ -176,8 +176,10 @@ def test_nothing_is_written_in_whichever_way_bad_answers_come(cookiecutter, way,
             "project_name": "Wine",
             "author_name": "\x1b",
             "license": "1",
+            "engine": "1",
+            "deploy": "1",
         }
-        order = ["project_name", *SEVERAL_BAD, "license"]
+        order = ["project_name", *SEVERAL_BAD, "license", "engine", "deploy"]
         done = cookiecutter(
             *options, typed="".join(typed[each] + "\n" for each in order)
         )
@@ -236,13 +238,13 @@ def test_a_number_or_nothing_in_the_configuration_is_never_a_traceback(
         assert done.returncode == 0
 
 
-def test_questions_with_one_choice_are_recorded_but_not_asked(cookiecutter):
-    done = cookiecutter(typed="\n" * 8)
+def test_every_question_has_its_number_and_its_answer_is_recorded(cookiecutter):
+    done = cookiecutter(typed="\n" * 9)
     assert done.returncode == 0, done.stderr
-    assert "[8/8]" in done.stdout
+    assert "[9/9]" in done.stdout
     recorded = json.loads(cookiecutter.replay.read_text(encoding="utf-8"))
     assert recorded["cookiecutter"]["engine"] == "numba"
-    assert recorded["cookiecutter"]["deploy"] == "none"
+    assert recorded["cookiecutter"]["deploy"] == "cloud-run"
 
 
 def test_hooks_are_a_courtesy_and_change_no_file(cookiecutter):

@@ -43,6 +43,7 @@ src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
+src/wine_classifier/cli/adopting.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
@@ -82,6 +83,7 @@ src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
+src/wine_classifier/training/adopt.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/split.py
@@ -119,6 +121,7 @@ tests/test_cli.py
 tests/test_errors.py
 tests/test_journey.py
 tests/test_settings.py
+tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_split.py
@@ -127,6 +130,29 @@ thresholds.toml
 tools/template.py
 waivers.toml
 """.split()
+
+DEPLOYMENTS = {
+    "cloud-run": "README.md service.yaml spec.toml steps.toml",
+    "fargate": "README.md parameters.json setup.yaml spec.toml stack.yaml steps.toml",
+    "azure-container-instances": "README.md container-group.yaml spec.toml steps.toml",
+    "heroku": "README.md app.json heroku.yml spec.toml steps.toml",
+    "openfaas": "README.md spec.toml stack.yml steps.toml",
+    "kubernetes": """
+        README.md github.py spec.toml steps.toml
+        base/autoscaler.yaml base/deployment.yaml base/disruption-budget.yaml
+        base/ingress.yaml base/kustomization.yaml base/service.yaml
+        kserve/inference-service.yaml kserve/kustomization.yaml
+        setup/deployer.yaml setup/kustomization.yaml setup/namespace.yaml
+        shared/kustomization.yaml shared/network-policy.yaml shared/service-account.yaml
+    """,
+}
+
+
+def deployment(target: str) -> list[str]:
+    """What is there for one place to run in; nothing for `none`."""
+    files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
+    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+
 
 LICENSES = {
     "Apache-2.0": "                                 Apache License",
@@ -138,19 +164,29 @@ LICENSES = {
 
 ENGINES = {
     "numba": [],
-    "onnx": ["src/wine_classifier/model/graph.py"],
+    "onnx": [
+        "src/wine_classifier/model/foreign.py",
+        "src/wine_classifier/model/graph.py",
+    ],
 }
 
 
 @pytest.mark.parametrize("engine", CHOICES["engine"])
 def test_a_project_has_these_files_and_no_other(render, engine):
     expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
-    assert render(engine=engine).files() == expected
+    assert render(engine=engine, deploy="none").files() == expected
+
+
+@pytest.mark.parametrize("target", DEPLOYMENTS)
+def test_only_the_chosen_place_to_run_in_is_there(render, target):
+    expected = EVERY_PROJECT + deployment(target)
+    assert render(deploy=target).files() == sorted(expected)
 
 
 @pytest.mark.parametrize("license", LICENSES)
 def test_no_choice_of_license_changes_which_files_there_are(render, license):
-    assert render(license=license).files() == sorted(EVERY_PROJECT)
+    rendered = render(license=license, deploy="none")
+    assert rendered.files() == sorted(EVERY_PROJECT)
 
 
 @pytest.mark.parametrize("license", LICENSES)
