@@ -27,6 +27,7 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/twelve-factor.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
