@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allpairspy import AllPairs
@@ -194,3 +195,16 @@ def image(project: Rendered) -> Iterator[str]:
     need_engine()
     with built(project) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def finished(
+    render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """A project for each place to run in, and its manifests as they are applied."""
+    from platforms import TARGETS, finish
+
+    return {
+        each: finish(render(deploy=each), each, tmp_path_factory.mktemp(each))
+        for each in TARGETS
+    }

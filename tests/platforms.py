@@ -16,8 +16,13 @@ from typing import Any
 import yaml
 from conftest import Rendered
 
+from ml_service_template import CHOICES
+
 IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "ab" * 32
 OLD_IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "cd" * 32
+
+
+TARGETS = [each for each in CHOICES["deploy"] if each != "none"]
 
 
 @dataclass(frozen=True)
