@@ -41,6 +41,12 @@ def every_combination() -> list[Answers]:
     ]
 
 
+def pairs_of_choices() -> list[Answers]:
+    """Rows in which each choice meets each choice of every other question."""
+    pairs = AllPairs(list(CHOICES.values()))
+    return [dict(zip(CHOICES, each, strict=True)) for each in pairs]
+
+
 # Choices that put no line of code into the package: `test_rendering` sees all of them,
 # and `test_deploy` runs what the second one brings.
 INERT = {"license", "deploy"}

@@ -40,7 +40,6 @@ class Contract:
     read_only: bool = False
     writable: tuple[str, ...] = ()
     key_file: str | None = None  # where the file of bearer keys is
-    arm: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,6 @@ def fargate(_spec: Mapping[str, Any], stack: dict[str, Any]) -> Contract:
         start_s=float(container["HealthCheck"]["StartPeriod"]),
         user=container["User"],
         read_only=container["ReadonlyRootFilesystem"],
-        arm=task["RuntimePlatform"]["CpuArchitecture"] == "ARM64",
     )
 
 
