@@ -9,6 +9,7 @@ from ml_service_template import CHOICES
 
 EVERY_PROJECT = """
 .dockerignore
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
@@ -16,6 +17,7 @@ EVERY_PROJECT = """
 .github/release.py
 .github/workflows/ci.yml
 .github/workflows/release.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
@@ -42,6 +44,7 @@ src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
+src/wine_classifier/cli/adopting.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
@@ -70,6 +73,8 @@ src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
 src/wine_classifier/serving/probe.py
+src/wine_classifier/serving/page.html
+src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -79,6 +84,7 @@ src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
+src/wine_classifier/training/adopt.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/split.py
@@ -106,6 +112,7 @@ tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_probe.py
+tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py
@@ -115,11 +122,14 @@ tests/test_cli.py
 tests/test_errors.py
 tests/test_journey.py
 tests/test_settings.py
+tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
 
 DEPLOYMENTS = {
@@ -156,7 +166,10 @@ LICENSES = {
 
 ENGINES = {
     "numba": [],
-    "onnx": ["src/wine_classifier/model/graph.py"],
+    "onnx": [
+        "src/wine_classifier/model/foreign.py",
+        "src/wine_classifier/model/graph.py",
+    ],
 }
 
 

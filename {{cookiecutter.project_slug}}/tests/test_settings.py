@@ -32,6 +32,7 @@ READ = [
     ("ML_ROOT_PATH", "/wine/v7", "root_path", "/wine/v7"),
     ("ML_DOCS", "false", "docs", False),
     ("ML_COMPILED_DIR", "/app/compiled", "compiled_dir", "/app/compiled"),
+    ("ML_PAGE", "0", "page", False),
     ("ML_CPU_BUDGET", "1.5", "cpu_budget", 1.5),
 ]
 REFUSED = [
@@ -101,6 +102,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         "root_path": "",
         "docs": True,
         "compiled_dir": "",
+        "page": True,
         "cpu_budget": 0.0,
     }
 

@@ -29,13 +29,26 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maximum: float
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row that was not learned from, in the order of the features, and its truth."""
+
+    values: tuple[float, ...]
+    target: str | float
+
+
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes in and what comes out. `classes` is empty for a regression."""
+    """What goes in and what comes out. `classes` is empty for a regression.
+
+    target_range: lowest and highest target learned from, of a regression.
+    examples: as many as the contract asks for; they are data, and leave with it.
+    """
 
     task: Literal["classification", "regression"]
     target: str
     features: tuple[Feature, ...]
     classes: tuple[str, ...]
+    target_range: tuple[float, float] | None = None
+    examples: tuple[Example, ...] = ()
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +74,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
-class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row and its outputs, flat, as they were when the version was made.
 
     Whoever asks a service anywhere for this row can tell whether it answers right. It
@@ -89,7 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
-    example: Example | None = None
+    expected: Expected | None = None
     schema: int = SCHEMA
 
 
@@ -117,7 +130,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
-    example: Example | None = None,
+    expected: Expected | None = None,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     created = datetime.now(UTC).replace(microsecond=0)
@@ -133,7 +146,7 @@ def build(
         files={
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
-        example=example,
+        expected=expected,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from ..artifacts.artifact import (
     Artifact,
     Example,
+    Expected,
     Feature,
     Provenance,
     Signature,
@@ -37,6 +38,7 @@ from .split import Summary, draw, joined, split
 log = logging.getLogger(__name__)
 
 STRATIFIED = "stratified"
+ADOPTED = "adopted, judged by all rows"
 AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
@@ -148,7 +150,7 @@ def describe(
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
-        example(predictor, described),
+        expected(predictor, described),
     )
 
 
@@ -171,11 +173,13 @@ def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
         )
 
 
-def example(predictor: Predictor, described: Signature) -> Example:
+def expected(predictor: Predictor, described: Signature) -> Expected:
     """What the service will have to answer to a row of medians."""
     row = [feature.median for feature in described.features]
     outputs = predictor.predict(np.array([row]))
-    return Example(row, {name: each.ravel().tolist() for name, each in outputs.items()})
+    return Expected(
+        row, {name: each.ravel().tolist() for name, each in outputs.items()}
+    )
 
 
 def signature(
@@ -197,6 +201,20 @@ def signature(
             for j, column in enumerate(contract.features)
         ),
         classes=classes,
+        target_range=None if classes else (summary.lowest, summary.highest),
+        examples=examples(contract.examples, held_out),
+    )
+
+
+def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
+    """Up to `wanted` of the rows held out, spread evenly over what the target is."""
+    rows = len(held_out.y)
+    count = min(wanted, rows)
+    order = np.argsort(held_out.y, kind="stable")
+    places = order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(int)]
+    return tuple(
+        Example(tuple(held_out.X[place].tolist()), held_out.y[place].item())
+        for place in places
     )
 
 
@@ -212,7 +230,7 @@ def unseen_rows(
     table = read_table(data, contract)
     made = artifact.manifest.provenance
     learned, unseen = table, table
-    if digest(data) == made.data_sha256:
+    if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
         share, seed = float(made.split["test_share"]), int(made.split["seed"])
         if made.split["method"] == STRATIFIED:
             learned, unseen = split(table, contract, share, seed)
