@@ -14,7 +14,9 @@ EVERY_PROJECT = """
 .env.example
 .gitattributes
 .github/dependabot.yml
+.github/release.py
 .github/workflows/ci.yml
+.github/workflows/release.yml
 .github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
@@ -151,7 +153,8 @@ DEPLOYMENTS = {
 def deployment(target: str) -> list[str]:
     """What is there for one place to run in; nothing for `none`."""
     files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
-    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+    machinery = ["deploy/deploy.py", "tests/test_deploy.py"]
+    return [*files, *machinery, ".github/workflows/deploy.yml"]
 
 
 LICENSES = {
