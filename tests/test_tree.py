@@ -20,6 +20,7 @@ README.md
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/drift.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -33,6 +34,7 @@ src/wine_classifier/__main__.py
 src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
@@ -44,6 +46,9 @@ src/wine_classifier/model/__init__.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
+src/wine_classifier/monitoring/__init__.py
+src/wine_classifier/monitoring/live.py
+src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
@@ -67,6 +72,7 @@ src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/reference.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
@@ -76,6 +82,8 @@ tests/conftest.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
+tests/monitoring/test_live.py
+tests/monitoring/test_statistics.py
 tests/oracle.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
@@ -97,6 +105,7 @@ tests/test_journey.py
 tests/test_settings.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
+tests/training/test_reference.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml

@@ -24,7 +24,7 @@ GROUPING = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")
 MATCHERS = re.compile(r"\{([^}]*)\}")
 DURATION = re.compile(r"\[[^]]*\]")
 WORD = re.compile(r"\b[a-z_]+\b(?!\s*\()")
-OPERATORS = {"and", "or", "unless", "sum", "count", "group"}
+OPERATORS = {"and", "or", "unless", "sum", "count", "group", "max"}
 
 
 @pytest.fixture(scope="module")

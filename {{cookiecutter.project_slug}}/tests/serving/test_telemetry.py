@@ -57,6 +57,24 @@ def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> N
         assert seen["model_info", (ask.edge.service.name, version)] == 1
 
 
+def test_what_is_asked_and_answered_is_watched(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        ask.v1([ask.row, ask.row])
+        ask.v2(ask.row)
+        features = artifact.manifest.signature.features
+        named = {feature.name: feature.median for feature in features}
+        ask.v1([{**named, "hue": None}])
+        ask.v1([[*ask.row[:-1], None]])
+        ask.v1([["no"]])
+        seen = scrape(ask)
+        assert seen["watched_rows_total", ()] == 3
+        assert seen["feature_missing_total", ("hue",)] == 1
+        assert seen["feature_missing_total", (features[-1].name,)] == 1
+        assert seen["drift_psi", ("feature", "hue")] > 0
+        ask.v1([ask.row])
+        ask.wait_until(lambda: ask.edge.service.live.rows == 4)
+
+
 def test_every_request_leaves_one_line_that_is_json(artifact: Artifact) -> None:
     with asking(artifact, Settings()) as ask:
         out = ask.edge.telemetry._out = io.StringIO()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
 from ..model.predictor import Predictor
+from .reference import Reference
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -85,6 +86,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provenance: Provenance
     files: dict[str, File]
     schema: int = SCHEMA
+    # Unset in versions that are older than it: their digest must stay what it was.
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -111,6 +114,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     weights = pack(arrays)
@@ -125,6 +129,7 @@ def build(
         gate_failures=gate_failures,
         provenance=provenance,
         files={WEIGHTS: File(sha256(weights), len(weights))},
+        reference=reference,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, {WEIGHTS: weights})

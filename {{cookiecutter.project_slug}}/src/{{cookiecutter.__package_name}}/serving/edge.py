@@ -47,7 +47,7 @@ TRACE = re.compile(
 LINGER_S = 1.0
 SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
 POLICY_VIOLATION = 1008
-KEYS_EVERY_S = 1.0
+EVERY_S = 1.0
 
 
 class Edge:
@@ -248,10 +248,12 @@ class Edge:
             await asyncio.Event().wait()
 
     async def _watch(self) -> None:
-        """Keys may change at any time."""
+        """Keys may change at any time; what was asked is counted meanwhile."""
         while True:
-            await asyncio.sleep(KEYS_EVERY_S)
+            await asyncio.sleep(EVERY_S)
             self.keys.refresh()
+            if self.service.live is not None:
+                self.service.live.fold()
 
     def ready(self) -> Reply:
         if self.service.ready:

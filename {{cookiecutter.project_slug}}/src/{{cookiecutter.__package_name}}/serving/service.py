@@ -11,6 +11,7 @@ from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady
 from ..model.predictor import Predictor, compilations
+from ..monitoring.live import Live, Predict
 from ..settings import Settings
 from .bodies import SMALL, Bodies, inflate
 from .decode import decode_v1, decode_v2
@@ -42,6 +43,8 @@ class Service:
         self.draining = False
         self.manifest: Manifest | None = None
         self.predictor: Predictor | None = None
+        self.predict: Predict
+        self.live: Live | None = None
         self.outputs: tuple[str, ...] = ()
         self.version_header: list[tuple[bytes, bytes]] = []
         self.workers = Workers(
@@ -78,6 +81,8 @@ class Service:
             log.exception("the model can't be served")
             return
         self.outputs = predictor.outputs
+        self.live = Live(artifact.manifest)
+        self.predict = self.live.watched(predictor.predict)
         self.predictor, self.manifest = predictor, artifact.manifest
         self.version_header = [(b"x-model-version", self.version.encode())]
         log.info(
@@ -107,9 +112,14 @@ class Service:
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """Run the steps here when that is quick, else in a thread."""
-        if len(body) <= SMALL and b"content-encoding" not in headers:
-            return steps(body, headers)  # for these the way to a thread costs more
-        return await self.workers.run(steps, body, headers)
+        try:
+            if len(body) <= SMALL and b"content-encoding" not in headers:
+                return steps(body, headers)  # for these the way to a thread costs more
+            return await self.workers.run(steps, body, headers)
+        except FieldInvalid as error:
+            if error.missing is not None and self.live is not None:
+                self.live.refused(error.missing)
+            raise
 
     def predict_v1(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in TensorFlow Serving's form."""
@@ -117,7 +127,7 @@ class Service:
         body = self._plain(body, headers)
         query = decode_v1(body, predictor.features, self.settings.max_rows)
         validate(query, self.outputs, self.settings.max_rows)
-        return Reply(encode_v1(predictor.predict(query.X)), rows=len(query.X))
+        return Reply(encode_v1(self.predict(query.X)), rows=len(query.X))
 
     def infer_v2(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in the Open Inference Protocol's."""
@@ -127,7 +137,7 @@ class Service:
         width = len(predictor.features)
         query = decode_v2(body, width, self.settings.max_rows, length)
         validate(query, self.outputs, self.settings.max_rows)
-        return encode_v2(predictor.predict(query.X), query, self.name, self.version)
+        return encode_v2(self.predict(query.X), query, self.name, self.version)
 
     def _ready_predictor(self) -> Predictor:
         if self.predictor is None:

@@ -150,6 +150,8 @@ class Telemetry:
         info = InfoMetricFamily("model", "The model in service.")
         info.add_metric([], {"name": service.name, "version": version})
         yield info
+        if service.live is not None:
+            yield from service.live.collect()
 
 
 class JsonLines(logging.Formatter):

@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from ..errors import TrainingImpossible
 from ..model.kernels import Floats
 from .dataset import Contract, Table
+from .reference import Histograms
 
 
 def split(
@@ -59,12 +60,14 @@ class Summary:
         self.rows = 0
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
+        self.histograms = Histograms()
         self._sum = 0.0
         self._seen: Counter[str] = Counter()
         self._classes = contract.classes
 
     def add(self, table: Table) -> None:
         self.rows += len(table.y)
+        self.histograms.add(table.X)
         self.minimum = np.minimum(self.minimum, table.X.min(axis=0, initial=np.inf))
         self.maximum = np.maximum(self.maximum, table.X.max(axis=0, initial=-np.inf))
         if self._classes:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
+from ..artifacts.reference import Reference, answers_of
 from ..errors import TrainingImpossible
 from ..model.estimator import Estimator
 from ..model.predictor import Predictor
@@ -135,6 +136,10 @@ def describe(
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(held_out.X), len(classes)),
+        ),
     )
 
 
