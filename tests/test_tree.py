@@ -20,6 +20,7 @@ README.md
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/canary-and-shadow.md
 docs/drift.md
 mypy.ini
 observability/README.md
@@ -65,8 +66,10 @@ src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
 src/wine_classifier/serving/service.py
+src/wine_classifier/serving/shadow.py
 src/wine_classifier/serving/telemetry.py
 src/wine_classifier/serving/tracing.py
+src/wine_classifier/serving/trial.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
@@ -96,8 +99,10 @@ tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
+tests/serving/test_shadow.py
 tests/serving/test_telemetry.py
 tests/serving/test_tracing.py
+tests/serving/test_trial.py
 tests/test_arrows.py
 tests/test_cli.py
 tests/test_errors.py

@@ -7,11 +7,8 @@ import logging
 import pytest
 from asking import (
     V1,
-    Asked,
     asking,
-)
-from prometheus_client.parser import (
-    text_string_to_metric_families,
+    scrape,
 )
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -26,18 +23,6 @@ from {{cookiecutter.__package_name}}.settings import (
 )
 
 
-def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:
-    page = ask.client.get("/metrics").text
-    return {
-        (
-            sample.name,
-            tuple(sample.labels[name] for name in sorted(sample.labels)),
-        ): sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-    }
-
-
 def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> None:
     with asking(artifact, Settings()) as ask:
         version = ask.edge.service.version
@@ -49,8 +34,8 @@ def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> N
         assert seen["http_requests_total", ("200", V1, version)] == 3
         assert seen["http_requests_total", ("400", V1, version)] == 1
         assert seen["http_requests_total", ("404", "other", version)] == 1
-        assert seen["http_request_seconds_count", ("200", V1)] == 3
-        assert seen["http_request_seconds_bucket", ("200", "+Inf", V1)] == 3
+        assert seen["http_request_seconds_count", ("200", V1, version)] == 3
+        assert seen["http_request_seconds_bucket", ("200", "+Inf", V1, version)] == 3
         assert seen["predicted_rows_total", ()] == 6
         assert seen["model_ready", ()] == 1
         assert seen["requests_shed_total", ()] == 0

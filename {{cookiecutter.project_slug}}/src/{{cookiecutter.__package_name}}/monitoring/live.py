@@ -22,7 +22,7 @@ from .statistics import stability_by_chance, stability_index
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-RING = 1024  # requests that wait to be counted, at most
+RING = 256  # requests that wait to be counted; more would cost the caches of the CPU
 RING_BYTES = 8_000_000
 ROWS_KEPT = 64  # of one request, evenly spaced
 # The index is that of the last one to two windows: an hour, or longer when fewer rows

@@ -118,11 +118,15 @@ class Edge:
             log.exception("request %s failed", request_id)
             reply = refuse(ProjectError())
         status, body = reply.status, reply.body
+        version_header = self.service.version_header
+        if reply.version:  # there is more than one
+            version_header = [(b"x-model-version", reply.version.encode())]
+            trace = f'{trace},"version":"{reply.version}"'
         answer = [
             (b"content-type", reply.content_type),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode()),
-            *self.service.version_header,
+            *version_header,
             *reply.headers,
         ]
         linger = unread and declared_size(headers) not in SURELY_READ
@@ -137,7 +141,14 @@ class Edge:
         else:
             await send({"type": "http.response.body", "body": body})
         self.telemetry.record(
-            method, route, status, started, reply.rows, request_id, trace
+            method,
+            route,
+            status,
+            started,
+            reply.rows,
+            request_id,
+            trace,
+            reply.version,
         )
 
     def _identify(self, headers: dict[bytes, bytes]) -> tuple[str, str]:
@@ -163,18 +174,19 @@ class Edge:
         trace: str,
     ) -> None:
         """Hand a request to the documented application; watch what it answers."""
-        status = 500
+        status, version = 500, b""
         head = scope["method"] == "HEAD"
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, version
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.encode()),
-                    *self.service.version_header,
-                ]
+                headers = [*message.get("headers", [])]
+                version = dict(headers).get(b"x-model-version", b"")
+                headers.append((b"x-request-id", request_id.encode()))
+                if not version:
+                    headers += self.service.version_header
+                message["headers"] = headers
                 if self.service.draining:
                     message["headers"].append((b"connection", b"close"))
             elif head:
@@ -194,7 +206,14 @@ class Edge:
             log.exception("request %s failed", request_id)
         route = getattr(asked.get("route"), "path", "other")
         self.telemetry.record(
-            scope["method"], route, status, started, 0, request_id, trace
+            scope["method"],
+            route,
+            status,
+            started,
+            0,
+            request_id,
+            trace,
+            version.decode(),
         )
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -235,7 +254,7 @@ class Edge:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.service.workers.close()
+        self.service.close()
         self.telemetry.flush()
         await send({"type": "lifespan.shutdown.complete"})
 

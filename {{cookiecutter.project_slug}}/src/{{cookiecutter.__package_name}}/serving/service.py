@@ -4,8 +4,8 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
@@ -19,6 +19,9 @@ from .encode import encode_v1, encode_v2
 from .failures import Reply
 from .limits import Workers
 from .validate import validate
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +123,14 @@ class Service:
             if error.missing is not None and self.live is not None:
                 self.live.refused(error.missing)
             raise
+
+    def close(self) -> None:
+        self.workers.close()
+
+    def collect(self) -> Iterator["Metric"]:
+        """What `/metrics` shows of the models; telemetry.py adds the requests."""
+        if self.live is not None:
+            yield from self.live.collect()
 
     def predict_v1(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in TensorFlow Serving's form."""
