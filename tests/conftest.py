@@ -181,3 +181,13 @@ def project(render: Callable[..., Rendered]) -> Iterator[Rendered]:
     rendered.succeeds("make", "setup")
     rendered.succeeds("make", "train")
     return rendered
+
+
+@pytest.fixture(scope="session")
+def image(project: Rendered) -> Iterator[str]:
+    """The default project's image; skips where no container engine answers."""
+    from containers import built, need_engine
+
+    need_engine()
+    with built(project) as name:
+        yield name

@@ -6,6 +6,7 @@ import pytest
 from conftest import TEMPLATE
 
 EVERY_PROJECT = """
+.dockerignore
 .editorconfig
 .env.example
 .gitattributes
@@ -14,9 +15,11 @@ EVERY_PROJECT = """
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
+Dockerfile
 LICENSE
 Makefile
 README.md
+compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
@@ -41,6 +44,9 @@ src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/shipping.py
+src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
@@ -53,6 +59,7 @@ src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/compiled.py
 src/wine_classifier/serving/cpu.py
 src/wine_classifier/serving/decode.py
 src/wine_classifier/serving/edge.py
@@ -62,6 +69,7 @@ src/wine_classifier/serving/keys.py
 src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/probe.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -80,6 +88,7 @@ src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_store.py
+tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
 tests/model/test_estimator.py
@@ -88,8 +97,10 @@ tests/model/test_predictor.py
 tests/monitoring/test_live.py
 tests/monitoring/test_statistics.py
 tests/oracle.py
+tests/processes.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
+tests/serving/test_compiled.py
 tests/serving/test_cpu.py
 tests/serving/test_decode.py
 tests/serving/test_edge.py
@@ -97,6 +108,7 @@ tests/serving/test_failures.py
 tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
+tests/serving/test_probe.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_shadow.py

@@ -58,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     docs: Annotated[bool, Meta(description="true or false")] = True
+    compiled_dir: Annotated[
+        str, Meta(description="a folder that `warm` compiled into")
+    ] = ""
     cpu_budget: Annotated[
         float,
         Meta(

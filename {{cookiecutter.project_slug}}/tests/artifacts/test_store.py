@@ -401,3 +401,16 @@ def test_a_store_that_is_no_folder_is_refused(opened) -> None:
     assert str(refusal.value) == (
         "model store: expected a folder, received 's3://models/wine'"
     )
+
+
+def test_a_copy_takes_the_reason_for_its_promotion_along(
+    store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    version = store.put(another(artifact, 1, "accuracy is 0.5"))
+    other = Store(tmp_path / "other", MODEL_NAME)
+    with pytest.raises(PromotionRefused):
+        store.copy(other, version)
+    store.promote(version, "the old one is broken")
+    assert store.copy(other) == version
+    assert other.pointer().serving.reason == "the old one is broken"
+    assert other.versions() == [version]

@@ -33,6 +33,9 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.model.predictor import (
     compilations,
 )
+from {{cookiecutter.__package_name}}.serving import (
+    service as service_module,
+)
 from {{cookiecutter.__package_name}}.serving.edge import (
     Edge,
 )
@@ -440,3 +443,23 @@ def test_a_large_answer_is_the_same_as_many_small_ones(
     outputs = ask.v2(rows.tolist(), len(rows)).json()["outputs"]
     assert outputs[0]["data"] == [each["label"] for each in large]
     assert outputs[1]["data"] == [p for each in large for p in each["probabilities"]]
+
+
+@pytest.mark.parametrize(
+    ("anew", "folder", "warned"), [(2, "x", 1), (0, "x", 0), (2, "", 0)]
+)
+def test_a_start_that_had_to_compile_what_was_compiled_ahead_says_so(
+    artifact: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    anew: int,
+    folder: str,
+    warned: int,
+) -> None:
+    monkeypatch.setattr(service_module, "compiled_anew", lambda: anew)
+    with asking(artifact, Settings(compiled_dir=folder)):
+        pass
+    said = (
+        "2 kernels had to be compiled, which slowed down the start: x has none for this"
+    )
+    assert caplog.text.count(said) == warned

@@ -335,3 +335,15 @@ def test_without_git_there_is_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(outside))
     assert git_commit() is None
+
+
+def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
+    example = artifact.manifest.example
+    features = artifact.manifest.signature.features
+    assert example is not None
+    assert example.row == [feature.median for feature in features]
+    outputs = artifact.predictor().predict(np.array([example.row]))
+    assert example.outputs == {
+        "label": outputs["label"].tolist(),
+        "probabilities": outputs["probabilities"][0].tolist(),
+    }

@@ -68,6 +68,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row and its outputs, flat, as they were when the version was made.
+
+    Whoever asks a service anywhere for this row can tell whether it answers right. It
+    is a row of medians, so that it tells of nobody.
+    """
+
+    row: list[float]
+    outputs: dict[str, list[float | str]]
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     size: int
@@ -85,6 +96,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
+    example: Example | None = None
     schema: int = SCHEMA
     # Unset in versions that are older than it: their digest must stay what it was.
     reference: Reference | msgspec.UnsetType = msgspec.UNSET
@@ -114,6 +126,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
+    example: Example | None = None,
     reference: Reference | msgspec.UnsetType = msgspec.UNSET,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
@@ -129,6 +142,7 @@ def build(
         gate_failures=gate_failures,
         provenance=provenance,
         files={WEIGHTS: File(sha256(weights), len(weights))},
+        example=example,
         reference=reference,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))

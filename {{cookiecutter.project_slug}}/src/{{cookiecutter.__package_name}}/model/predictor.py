@@ -59,3 +59,9 @@ class Predictor:
 def compilations() -> int:
     """How many signatures Numba has compiled or loaded so far, over all kernels."""
     return sum(len(getattr(f, "signatures", ())) for f in vars(kernels).values())
+
+
+def compiled_anew() -> int:
+    """How many of them no cache held."""
+    stats = (getattr(f, "stats", None) for f in vars(kernels).values())
+    return sum(sum(each.cache_misses.values()) for each in stats if each)

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import metadata
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import (
     FastAPI,
     Path,
@@ -331,6 +332,7 @@ def describe(service: Service) -> dict[str, Any]:
                 }
                 for feature in signature.features
             ],
+            "example": msgspec.to_builtins(manifest.example),
             "metrics": manifest.evaluation.metrics,
             "created": manifest.created.isoformat(),
         },

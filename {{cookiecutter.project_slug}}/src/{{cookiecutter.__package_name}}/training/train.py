@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
+from ..artifacts.artifact import (
+    Artifact,
+    Example,
+    Feature,
+    Provenance,
+    Signature,
+    build,
+)
 from ..artifacts.reference import Reference, answers_of
 from ..errors import TrainingImpossible
 from ..model.estimator import Estimator
@@ -128,19 +135,28 @@ def describe(
     predictor = Predictor(plan.contract.names, classes, arrays)
     evaluation = evaluate(predictor, held_out)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
+    described = signature(plan.contract, classes, summary, held_out)
     return build(
         name,
         arrays,
-        signature(plan.contract, classes, summary, held_out),
+        described,
         evaluation,
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
+        example(predictor, described),
         Reference(
             summary.histograms.found(),
             answers_of(predictor.predict(held_out.X), len(classes)),
         ),
     )
+
+
+def example(predictor: Predictor, described: Signature) -> Example:
+    """What the service will have to answer to a row of medians."""
+    row = [feature.median for feature in described.features]
+    outputs = predictor.predict(np.array([row]))
+    return Example(row, {name: each.ravel().tolist() for name, each in outputs.items()})
 
 
 def signature(
