@@ -48,13 +48,16 @@ src/wine_classifier/cli/remote.py
 src/wine_classifier/cli/shipping.py
 src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
+src/wine_classifier/cli/watching.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
 src/wine_classifier/monitoring/__init__.py
+src/wine_classifier/monitoring/drift.py
 src/wine_classifier/monitoring/live.py
+src/wine_classifier/monitoring/report.py
 src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
@@ -94,6 +97,8 @@ tests/conftest.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
+tests/monitoring/test_commands.py
+tests/monitoring/test_drift.py
 tests/monitoring/test_live.py
 tests/monitoring/test_statistics.py
 tests/oracle.py

@@ -43,6 +43,7 @@ ALLOWED = {
         "model",
         "artifacts",
         "training",
+        "monitoring",
         "serving",
         "app",
     },

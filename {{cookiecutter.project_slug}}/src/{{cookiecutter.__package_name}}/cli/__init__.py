@@ -17,6 +17,7 @@ from .learning import evaluate, train
 from .shipping import warm
 from .smoke import smoke
 from .versions import models
+from .watching import drift
 
 
 def main() -> None:
@@ -47,5 +48,5 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, predict, serve, smoke, warm, models):
+for command in (train, evaluate, predict, serve, smoke, warm, models, drift):
     commands.add_command(command)
