@@ -27,7 +27,7 @@ CHOICES = {
     name: each
     for name, each in QUESTIONS.items()
     if isinstance(each, list) and not name.startswith("_")
-} | {name: [each] for name, each in QUESTIONS["_only_choice"].items()}
+}
 TEXT_LENGTH = {"project_name": 60, "description": 200, "author_name": 100}
 SLUG_LENGTH = 40
 SLUG = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"

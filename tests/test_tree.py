@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+from ml_service_template import CHOICES
+
 EVERY_PROJECT = """
 .dockerignore
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
 .github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
@@ -51,6 +55,8 @@ src/wine_classifier/cli/versions.py
 src/wine_classifier/cli/watching.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
+src/wine_classifier/model/arrays.py
+src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
@@ -73,6 +79,8 @@ src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
 src/wine_classifier/serving/probe.py
+src/wine_classifier/serving/page.html
+src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -94,6 +102,8 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/line.py
+tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
@@ -114,6 +124,7 @@ tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_probe.py
+tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_shadow.py
@@ -131,7 +142,32 @@ tests/training/test_reference.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
+
+DEPLOYMENTS = {
+    "cloud-run": "README.md service.yaml spec.toml steps.toml",
+    "fargate": "README.md parameters.json setup.yaml spec.toml stack.yaml steps.toml",
+    "azure-container-instances": "README.md container-group.yaml spec.toml steps.toml",
+    "heroku": "README.md app.json heroku.yml spec.toml steps.toml",
+    "openfaas": "README.md spec.toml stack.yml steps.toml",
+    "kubernetes": """
+        README.md github.py spec.toml steps.toml
+        base/autoscaler.yaml base/deployment.yaml base/disruption-budget.yaml
+        base/ingress.yaml base/kustomization.yaml base/service.yaml
+        kserve/inference-service.yaml kserve/kustomization.yaml
+        setup/deployer.yaml setup/kustomization.yaml setup/namespace.yaml
+        shared/kustomization.yaml shared/network-policy.yaml shared/service-account.yaml
+    """,
+}
+
+
+def deployment(target: str) -> list[str]:
+    """What is there for one place to run in; nothing for `none`."""
+    files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
+    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+
 
 LICENSES = {
     "Apache-2.0": "                                 Apache License",
@@ -141,13 +177,28 @@ LICENSES = {
 }
 
 
-def test_a_project_has_these_files_and_no_other(render):
-    assert render().files() == sorted(EVERY_PROJECT)
+ENGINES = {
+    "numba": [],
+    "onnx": ["src/wine_classifier/model/graph.py"],
+}
+
+
+@pytest.mark.parametrize("engine", CHOICES["engine"])
+def test_a_project_has_these_files_and_no_other(render, engine):
+    expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
+    assert render(engine=engine, deploy="none").files() == expected
+
+
+@pytest.mark.parametrize("target", DEPLOYMENTS)
+def test_only_the_chosen_place_to_run_in_is_there(render, target):
+    expected = EVERY_PROJECT + deployment(target)
+    assert render(deploy=target).files() == sorted(expected)
 
 
 @pytest.mark.parametrize("license", LICENSES)
 def test_no_choice_of_license_changes_which_files_there_are(render, license):
-    assert render(license=license).files() == sorted(EVERY_PROJECT)
+    rendered = render(license=license, deploy="none")
+    assert rendered.files() == sorted(EVERY_PROJECT)
 
 
 @pytest.mark.parametrize("license", LICENSES)

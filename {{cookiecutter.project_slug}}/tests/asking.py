@@ -107,7 +107,7 @@ def another(artifact: Artifact) -> Artifact:
     manifest = artifact.manifest
     return build(
         manifest.name,
-        artifact.arrays,
+        artifact.files,
         manifest.signature,
         manifest.evaluation,
         manifest.baseline,

@@ -13,6 +13,9 @@ import {{cookiecutter.__package_name}} as package
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
+from {{cookiecutter.__package_name}}.model import (
+    engine,
+)
 
 NAME = package.__name__
 SOURCE = Path(package.__file__).parent
@@ -65,7 +68,10 @@ NEED_SCIKIT_LEARN = {
     "training.split",
     "training.train",
 }
-NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"}
+ENGINES = {"numba", "onnxruntime", "onnx", "jax", "tvm"}
+NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"} | (
+    ENGINES - set(engine.IMPORTS)
+)
 
 
 def modules() -> dict[str, ast.Module]:
@@ -116,7 +122,7 @@ def room(module: str) -> str:
 
 def test_imports_are_seen_wherever_they_stand() -> None:
     assert "errors" in IMPORTED["training.dataset"], "relative, at the top"
-    assert "model.kernels" in IMPORTED["model.predictor"], "a module from its folder"
+    assert "model.engine" in IMPORTED["model.predictor"], "a module from its folder"
     assert "package" in IMPORTED["app"], "a name from the package itself"
     assert "training.train" in IMPORTED["cli.learning"], "inside a function"
     assert "!numpy" in IMPORTED["model.kernels"], "somebody else's"
@@ -169,7 +175,8 @@ def test_nothing_else_looks_at_the_environment() -> None:
         if isinstance(node, ast.Attribute | ast.Name)
         if getattr(node, "attr", getattr(node, "id", "")) in ("environ", "getenv")
     }
-    assert users == TOUCH_THE_ENVIRONMENT
+    # An engine whose threads go by no variable has to read one itself.
+    assert users - {"model.engine"} == TOUCH_THE_ENVIRONMENT
 
 
 def test_scikit_learn_is_needed_where_models_are_made_only() -> None:

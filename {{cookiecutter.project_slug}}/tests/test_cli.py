@@ -16,6 +16,9 @@ import click
 import msgspec
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+)
 
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
@@ -34,7 +37,7 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
     predictor,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
@@ -451,13 +454,13 @@ def test_rollback_returns_to_what_served_before(
 @pytest.fixture
 def line(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A stored version that predicts numbers, y = 2x; data, and options that fit it."""
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     x = Feature("x", "", 0.0, 1.0, 2.0)
     judged = Evaluation(rows=2, metrics={"mae": 0.0, "rmse": 0.0, "r2": 1.0})
     made = store.get().manifest.provenance
     line = build(
         MODEL_NAME,
-        {"slope": np.array([2.0])},
+        engine.files({"slope": np.array([2.0])}),
         Signature("regression", "y", (x,), ()),
         judged,
         judged,

@@ -70,14 +70,12 @@ def test_what_is_put_comes_back(store: Store, artifact: Artifact) -> None:
     )
 
 
-def test_a_version_is_two_files_that_anybody_may_read(
+def test_a_version_is_a_manifest_and_what_it_lists_for_anybody_to_read(
     store: Store, artifact: Artifact
 ) -> None:
     folder = store.root / MODEL_NAME / artifact.manifest.version
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "manifest.json",
-        "weights.npz",
-    ]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(["manifest.json", *artifact.files])
     assert folder.stat().st_mode & 0o777 == 0o755
     assert left_aside(store) == []
 
@@ -218,10 +216,8 @@ def test_a_kill_in_the_middle_of_put_leaves_no_version(
         assert process.stdout.readline() == "written\n"
         process.kill()
     (aside,) = left_aside(target)
-    assert sorted(path.name for path in aside.iterdir()) == [
-        "manifest.json",
-        "weights.npz",
-    ]
+    names = sorted(path.name for path in aside.iterdir())
+    assert names == sorted(["manifest.json", *artifact.files])
     assert (target.versions(), target.serving()) == ([], None)
     target.promote(target.put(artifact))
     assert target.get().manifest == artifact.manifest

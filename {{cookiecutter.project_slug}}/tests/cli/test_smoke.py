@@ -237,10 +237,10 @@ def test_a_mistake_that_is_accepted_is_a_failure(smoke: Smoke) -> None:
 
 
 def test_without_a_recorded_example_the_answer_is_not_compared(smoke: Smoke) -> None:
-    smoke.bridge.tamper = edited(MODEL, r'"example":\{.*?\}\}', '"example":null')
+    smoke.bridge.tamper = edited(MODEL, r'"expected":\{.*?\}\}', '"expected":null')
     code, out, _ = smoke()
     assert code == 0
-    assert "; the version recorded no example to compare with" in out
+    assert "; the version recorded no answer to compare with" in out
 
 
 def test_a_key_that_is_missing_or_wrong_is_named_and_never_shown(smoke: Smoke) -> None:

@@ -12,7 +12,7 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
 )
-from {{cookiecutter.__package_name}}.model.kernels import (
+from {{cookiecutter.__package_name}}.model.arrays import (
     Floats,
 )
 from {{cookiecutter.__package_name}}.monitoring.drift import (

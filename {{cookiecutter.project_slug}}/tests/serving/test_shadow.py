@@ -12,7 +12,7 @@ from {{cookiecutter.__package_name}}.artifacts.reference import (
     Histogram,
     Reference,
 )
-from {{cookiecutter.__package_name}}.model.kernels import (
+from {{cookiecutter.__package_name}}.model.arrays import (
     Floats,
 )
 from {{cookiecutter.__package_name}}.model.predictor import (

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 BINS = 10
 

@@ -146,10 +146,10 @@ def read_metadata(remote: Remote, version: str | None) -> dict[str, Any]:
 
 
 def check_prediction(remote: Remote, metadata: dict[str, Any]) -> str:
-    """The answer to the recorded example, or to a row of medians if there is none."""
+    """The answer to the recorded row, or to a row of medians if there is none."""
     parameters = metadata["parameters"]
-    example = parameters.get("example")
-    row = example["row"] if example else [f["median"] for f in parameters["features"]]
+    recorded = parameters.get("expected")
+    row = recorded["row"] if recorded else [f["median"] for f in parameters["features"]]
     tensor = {
         "name": metadata["inputs"][0]["name"],
         "shape": [1, len(row)],
@@ -161,9 +161,9 @@ def check_prediction(remote: Remote, metadata: dict[str, Any]) -> str:
     with well_formed("output tensors", answer):
         outputs = {each["name"]: list(each["data"]) for each in answer.body["outputs"]}
         first = next(iter(outputs.values()))[0]
-    if not example:
-        return f"{first}; the version recorded no example to compare with"
-    for name, expected in example["outputs"].items():
+    if not recorded:
+        return f"{first}; the version recorded no answer to compare with"
+    for name, expected in recorded["outputs"].items():
         if not same(expected, outputs.get(name)):
             raise Failed(f"{name}: expected {expected}, received {outputs.get(name)}")
     return f"{first}, as recorded"

@@ -16,7 +16,7 @@ import numpy as np
 from ..artifacts.artifact import Artifact, Feature
 from ..artifacts.reference import Histogram, answers_of, count, histogram
 from ..errors import DataInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from .statistics import adjusted, chi_square, kolmogorov_smirnov, stability_index
 
 ALPHA = 0.01

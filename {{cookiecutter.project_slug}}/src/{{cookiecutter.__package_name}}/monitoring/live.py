@@ -15,7 +15,7 @@ import numpy as np
 
 from ..artifacts.artifact import Manifest
 from ..artifacts.reference import Counts, Histogram, count
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from ..model.predictor import Outputs
 from .statistics import stability_by_chance, stability_index
 

@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ..artifacts.reference import Counts
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 SMOOTHING = 0.5  # rows added to each bin, so that an empty one has a logarithm
 TERMS = 100

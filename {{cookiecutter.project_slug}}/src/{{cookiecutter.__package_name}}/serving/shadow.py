@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from ..model.predictor import Outputs, Predictor
 from ..monitoring.live import Predict
 from .service import Service

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..artifacts.reference import Histogram, count, edges_of
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 EDGES_FROM = 10_000  # rows that the bins are made by; the rest is only counted
 
