@@ -47,6 +47,7 @@ src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
+src/wine_classifier/cli/comparing.py
 src/wine_classifier/cli/learning.py
 src/wine_classifier/cli/remote.py
 src/wine_classifier/cli/shipping.py
@@ -63,8 +64,10 @@ src/wine_classifier/model/predictor.py
 src/wine_classifier/monitoring/__init__.py
 src/wine_classifier/monitoring/drift.py
 src/wine_classifier/monitoring/live.py
+src/wine_classifier/monitoring/page.py
 src/wine_classifier/monitoring/report.py
 src/wine_classifier/monitoring/statistics.py
+src/wine_classifier/monitoring/verdict.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
@@ -110,7 +113,9 @@ tests/model/test_predictor.py
 tests/monitoring/test_commands.py
 tests/monitoring/test_drift.py
 tests/monitoring/test_live.py
+tests/monitoring/test_page.py
 tests/monitoring/test_statistics.py
+tests/monitoring/test_verdict.py
 tests/oracle.py
 tests/processes.py
 tests/serving/conftest.py

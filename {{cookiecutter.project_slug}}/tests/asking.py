@@ -113,6 +113,7 @@ def another(artifact: Artifact) -> Artifact:
         manifest.baseline,
         ["the name differs"],
         manifest.provenance,
+        manifest.expected,
         manifest.reference,
     )
 

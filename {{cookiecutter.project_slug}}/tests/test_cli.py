@@ -61,6 +61,14 @@ OPTIONS = {
     "serve": ["--host", "--port", "--help"],
     "smoke": ["--timeout", "--version", "--json", "--help"],
     "warm": ["--check", "--help"],
+    "compare": [
+        "--data",
+        "--metrics",
+        "--margin",
+        "--contract",
+        "--json",
+        "--help",
+    ],
     "drift": [
         "--version",
         "--contract",

@@ -13,6 +13,7 @@ import click
 from .. import MODEL_NAME
 from ..errors import ProjectError
 from .answering import predict, serve
+from .comparing import compare
 from .learning import evaluate, train
 from .shipping import warm
 from .smoke import smoke
@@ -48,5 +49,5 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, predict, serve, smoke, warm, models, drift):
+for command in (train, evaluate, predict, serve, smoke, warm, models, drift, compare):
     commands.add_command(command)
