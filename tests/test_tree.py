@@ -45,6 +45,7 @@ src/wine_classifier/artifacts/artifact.py
 src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
+src/wine_classifier/cli/adopting.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/comparing.py
@@ -95,6 +96,7 @@ src/wine_classifier/serving/trial.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
+src/wine_classifier/training/adopt.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/reference.py
@@ -141,6 +143,7 @@ tests/test_cli.py
 tests/test_errors.py
 tests/test_journey.py
 tests/test_settings.py
+tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_reference.py
@@ -184,7 +187,10 @@ LICENSES = {
 
 ENGINES = {
     "numba": [],
-    "onnx": ["src/wine_classifier/model/graph.py"],
+    "onnx": [
+        "src/wine_classifier/model/foreign.py",
+        "src/wine_classifier/model/graph.py",
+    ],
 }
 
 

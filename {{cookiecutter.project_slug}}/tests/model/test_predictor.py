@@ -81,7 +81,7 @@ def test_a_missing_array_is_named(artifact: Artifact) -> None:
 
 
 def test_files_of_another_engine_are_refused() -> None:
-    with pytest.raises(ArtifactCorrupt, match="it was made by another engine"):
+    with pytest.raises(ArtifactCorrupt, match="made by another engine"):
         Predictor(["a"], ["b", "c"], {"model.pkl": b""})
 
 

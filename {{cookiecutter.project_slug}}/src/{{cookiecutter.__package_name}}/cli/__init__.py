@@ -12,6 +12,7 @@ import click
 
 from .. import MODEL_NAME
 from ..errors import ProjectError
+from .adopting import adopt
 from .answering import predict, serve
 from .comparing import compare
 from .learning import evaluate, train
@@ -49,5 +50,16 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, predict, serve, smoke, warm, models, drift, compare):
+for command in (
+    train,
+    evaluate,
+    adopt,
+    predict,
+    serve,
+    smoke,
+    warm,
+    models,
+    drift,
+    compare,
+):
     commands.add_command(command)
