@@ -266,7 +266,7 @@ def test_a_fault_of_our_own_tells_the_client_nothing(
     def broken(X: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(ask.edge.service.predictor, "predict", broken)
+    monkeypatch.setattr(ask.edge.service, "predict", broken)
     answer = ask.v1([ask.row])
     assert answer.status_code == 500
     assert answer.json() == {"error": "internal error; see the log"}
