@@ -10,7 +10,7 @@ from ..model.predictor import Predictor
 from .dataset import Contract, digest, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
 from .split import Summary
-from .train import ADOPTED, example, git_commit, signature
+from .train import ADOPTED, expected, git_commit, signature
 
 
 def adopt(
@@ -46,5 +46,5 @@ def adopt(
         baseline,
         gate(evaluation, baseline, thresholds),
         made,
-        example(predictor, described),
+        expected(predictor, described),
     )
