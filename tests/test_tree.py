@@ -191,6 +191,7 @@ LICENSES = {
 
 ENGINES = {
     "numba": [],
+    "jax": [],
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
