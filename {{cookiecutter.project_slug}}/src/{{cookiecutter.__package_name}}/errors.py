@@ -92,7 +92,16 @@ class Malformed(RequestError):
 
 
 class FieldInvalid(RequestError):
-    def __init__(self, field: str, expected: str, received: object) -> None:
+    """`missing`: the name or place of the feature that a row has no value for."""
+
+    def __init__(
+        self,
+        field: str,
+        expected: str,
+        received: object,
+        missing: str | int | None = None,
+    ) -> None:
+        self.missing = missing
         super().__init__(
             f"{field}: expected {expected}, received {shortened(received)}"
         )

@@ -19,6 +19,7 @@ from ..artifacts.artifact import (
     Signature,
     build,
 )
+from ..artifacts.reference import Reference, answers_of
 from ..errors import TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
@@ -151,6 +152,10 @@ def describe(
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
         expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(held_out.X), len(classes)),
+        ),
     )
 
 
