@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import kernels
-from .kernels import Floats
+from .arrays import Floats
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +188,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
             self, X, y, dtype=np.float64, order="C", reset=first
         )
         check_classification_targets(checked[1])
-        return checked
+        # Numba would compile once more for an array that can't be written to.
+        return np.require(checked[0], requirements="W"), checked[1]
 
     def _start(self, classes: NDArray[Any], d: int) -> None:
         if len(classes) < 2:

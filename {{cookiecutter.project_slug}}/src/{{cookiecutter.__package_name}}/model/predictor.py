@@ -1,7 +1,7 @@
-"""What serving loads: stored arrays in, a compiled `predict` with named outputs out."""
+"""What serving loads: the files of a version in, `predict` with named outputs out."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,35 +9,28 @@ from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
 from . import kernels
-from .kernels import Floats
+from .arrays import Files, Floats, named, to_state
 
 Outputs = dict[str, NDArray[Any]]
 
 
 class Predictor:
-    """`kernels.predict` bound to the arrays of one stored version.
+    """`kernels.predict` bound to the state of one stored version.
 
     features: names of the d columns.  classes: names of the k classes, none for a
-    regression.  arrays: by name; those named like arguments of `kernels.predict` are
-    passed to it.
+    regression.  files: of the version; of the state in them, what is named like an
+    argument of `kernels.predict` is passed to it.
     """
 
     def __init__(
-        self,
-        features: Sequence[str],
-        classes: Sequence[str],
-        arrays: Mapping[str, NDArray[Any]],
+        self, features: Sequence[str], classes: Sequence[str], files: Files
     ) -> None:
         wanted = list(inspect.signature(kernels.predict).parameters)[1:]
-        if missing := [name for name in wanted if name not in arrays]:
-            raise ArtifactCorrupt(
-                "weights", f"arrays named {', '.join(wanted)}", f"no {missing[0]!r}"
-            )
         self.features = tuple(features)
         self.classes = tuple(classes)
         self.outputs = ("label", "probabilities") if classes else ("value",)
         self._labels = np.array(classes, dtype=object)
-        self._state = tuple(np.ascontiguousarray(arrays[name]) for name in wanted)
+        self._state = tuple(named(to_state(files), wanted).values())
 
     def predict(self, X: Floats) -> Outputs:
         """X: (n, d) float64, finite, C order.  Returns {output name: (n, …) array}.
@@ -51,9 +44,21 @@ class Predictor:
         return {"label": self._labels[answer.argmax(axis=1)], "probabilities": answer}
 
     def warm_up(self) -> None:
-        """Compile, or load from the cache, all that a request will run."""
+        """Compile, or load from the cache, all that a request will run.
+
+        Fails: ArtifactCorrupt when answers come in another shape than they should.
+        """
         for rows in (1, 2):
-            self.predict(np.zeros((rows, len(self.features))))
+            X = np.zeros((rows, len(self.features)))
+            expected = (rows, len(self.classes)) if self.classes else (rows,)
+            received = np.shape(kernels.predict(X, *self._state))
+            if received != expected:
+                raise ArtifactCorrupt(
+                    "predict in model/kernels.py",
+                    f"{self.outputs[-1]} of shape {expected} for {rows} rows",
+                    received,
+                )
+            self.predict(X)
 
 
 def compilations() -> int:

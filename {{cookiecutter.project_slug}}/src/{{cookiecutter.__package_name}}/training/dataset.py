@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..artifacts.artifact import Manifest
 from ..errors import DataInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 PROBLEMS_SHOWN = 10

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..errors import TrainingImpossible
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from .dataset import Contract, Table
 
 
