@@ -29,6 +29,7 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
     train,
+    unseen_rows,
 )
 
 
@@ -53,6 +54,37 @@ def test_it_answers_as_the_oracle_does(artifact: Artifact, table: Table) -> None
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-12)
     classes = np.array(artifact.manifest.signature.classes)
     assert list(outputs["label"]) == list(classes[expected.argmax(axis=1)])
+
+
+EXTREMES = [1.7e308, -1.7e308, 5e-324, 0.0, 1e6]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 178, 5000])
+def test_any_number_of_rows_is_answered_as_the_oracle_does(
+    artifact: Artifact, table: Table, rows: int
+) -> None:
+    arrays = artifact.arrays
+    state = [arrays[name] for name in ("mean", "scale", "coef", "intercept")]
+    random = np.random.default_rng(20261122)
+    X = table.X[random.integers(0, len(table.X), size=rows)]
+    X[::7] = random.choice(EXTREMES, size=X[::7].shape)
+    P = artifact.predictor().predict(X)["probabilities"]
+    assert (P.shape, P.dtype) == ((rows, 3), np.float64)
+    np.testing.assert_allclose(P, oracle.predict(X, *state), atol=1e-9)
+
+
+def test_the_signature_shows_held_out_rows_of_every_class(
+    plan: Plan, artifact: Artifact
+) -> None:
+    signature = artifact.manifest.signature
+    assert [each.target for each in signature.examples] == [
+        *("barbera", "barbera", "barolo", "barolo", "grignolino", "grignolino")
+    ]
+    _, unseen = unseen_rows(artifact, plan.data, plan.contract)
+    held_out = {
+        (tuple(x.tolist()), str(y)) for x, y in zip(unseen.X, unseen.y, strict=True)
+    }
+    assert {(each.values, each.target) for each in signature.examples} <= held_out
 
 
 def test_what_is_shipped_passes_its_thresholds_with_room_to_spare(

@@ -10,6 +10,10 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+    put_shares,
+)
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -19,17 +23,15 @@ from sklearn.base import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     Feature,
-    Signature,
     read_manifest,
 )
 from {{cookiecutter.__package_name}}.errors import (
-    ArtifactCorrupt,
     DataInvalid,
     StateRefused,
     TrainingImpossible,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
 )
 from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
@@ -40,6 +42,7 @@ from {{cookiecutter.__package_name}}.training import (
 from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
     Contract,
+    Table,
     read_table,
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
@@ -51,6 +54,7 @@ from {{cookiecutter.__package_name}}.training.split import (
 )
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
+    examples,
     git_commit,
     train,
     unseen_rows,
@@ -66,6 +70,14 @@ def assert_same_arrays(one: Artifact, other: Artifact) -> None:
     assert one.arrays.keys() == other.arrays.keys()
     for name, array in one.arrays.items():
         np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
+
+
+def test_examples_are_spread_over_the_target_and_never_more_than_there_are() -> None:
+    table = Table(np.arange(9.0)[:, None], np.arange(9.0)[::-1].copy())
+    assert [each.target for each in examples(3, table)] == [1.0, 4.0, 7.0]
+    assert [each.values for each in examples(3, table)] == [(7.0,), (4.0,), (1.0,)]
+    assert len(examples(20, table)) == 9
+    assert examples(0, table) == ()
 
 
 def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) -> None:
@@ -104,7 +116,8 @@ def test_the_manifest_says_where_the_version_comes_from(
     assert provenance.train_rows + artifact.manifest.evaluation.rows == rows
     assert provenance.split == {"method": "stratified", "test_share": 0.25, "seed": 0}
     assert provenance.parameters.keys() == Estimator().get_params().keys()
-    assert list(provenance.versions) == ["python", "numpy", "numba", "scikit-learn"]
+    recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
+    assert list(provenance.versions) == recorded
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.continued_from is None
 
@@ -176,7 +189,7 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     path = tmp_path / "line.csv"
     path.write_text("\n".join(["x,y", *(f"{x},{3 * x}" for x in range(40))]))
     monkeypatch.setattr(module, "Estimator", Slope)
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     better = Thresholds(
         better_than_baseline=("mae", "rmse", "r2"), at_most={"rmse": 1e-9}
     )
@@ -195,25 +208,23 @@ def test_a_model_of_numbers_takes_the_same_road(
     method = "random by batch" if batch_rows else "stratified"
     split = {"method": method, "test_share": 0.25, "seed": 0}
     assert manifest.provenance.split == split
+    assert manifest.signature.target_range is not None
+    assert 0 <= manifest.signature.target_range[0] < manifest.signature.target_range[1]
+    assert manifest.signature.examples == (), "none unless the contract asks for some"
 
 
 def test_the_signature_holds_units_and_the_ranges_that_were_learned(line: Plan) -> None:
     manifest = train(line, "line").manifest
     table = read_table(line.data, line.contract)
     learned, held_out = split(table, line.contract, 0.25, seed=0)
-    assert manifest.signature == Signature(
-        "regression",
-        "y",
-        (
-            Feature(
-                "x",
-                "m",
-                learned.X.min(),
-                float(np.median(held_out.X)),
-                learned.X.max(),
-            ),
+    assert manifest.signature.features == (
+        Feature(
+            "x",
+            "m",
+            float(learned.X.min()),
+            float(np.median(held_out.X)),
+            float(learned.X.max()),
         ),
-        (),
     )
 
 
@@ -273,18 +284,6 @@ def test_a_model_that_cannot_go_on_learning_says_so(
     )
 
 
-def test_answers_of_another_shape_are_refused(
-    line: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X * slope)
-    with pytest.raises(ArtifactCorrupt) as refusal:
-        train(line, "line")
-    assert str(refusal.value) == (
-        "predict in model/kernels.py: expected value of shape (1,) for 1 rows, "
-        "received (1, 1)"
-    )
-
-
 def test_a_contract_of_classes_does_not_fit_a_model_of_numbers(line: Plan) -> None:
     classes = Contract("y", (Column("x"),), ("reed", "sedge"))
     with pytest.raises(TrainingImpossible) as refusal:
@@ -322,9 +321,7 @@ def plants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     rows = (f"{x},{'reed' if x % 4 else 'sedge'}" for x in range(40))
     path.write_text("\n".join(["x,plant", *rows]))
     monkeypatch.setattr(module, "Estimator", Shares)
-    monkeypatch.setattr(
-        kernels, "predict", lambda X, shares: np.tile(shares, (len(X), 1))
-    )
+    put_shares(monkeypatch)
     return Plan(
         path, Contract("plant", (Column("x"),), ("reed", "sedge")), Thresholds()
     )
@@ -342,6 +339,23 @@ def test_a_contract_of_numbers_does_not_fit_a_classifier(plants: Plan) -> None:
     numbers = Contract("plant", plants.contract.features)
     with pytest.raises(TrainingImpossible, match="target is a number, the estimator"):
         train(replace(plants, contract=numbers), "plants")
+
+
+def test_an_engine_that_answers_otherwise_than_the_estimator_is_refused(
+    plants: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bent(Shares):
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return super().predict_proba(X) + 0.25
+
+    monkeypatch.setattr(module, "Estimator", Bent)
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(plants, "plants")
+    assert str(refusal.value) == (
+        f"the estimator and what the engine {engine.NAME} made of it are 0.25 apart, "
+        "at most 1e-05 is expected; bring model/estimator.py and "
+        f"{engine.WRITTEN_IN} into line"
+    )
 
 
 def test_classes_that_the_estimator_does_not_name_are_asked_for(
@@ -428,3 +442,15 @@ def test_without_git_there_is_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(outside))
     assert git_commit() is None
+
+
+def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
+    expected = artifact.manifest.expected
+    features = artifact.manifest.signature.features
+    assert expected is not None
+    assert expected.row == [feature.median for feature in features]
+    outputs = artifact.predictor().predict(np.array([expected.row]))
+    assert expected.outputs == {
+        "label": outputs["label"].tolist(),
+        "probabilities": outputs["probabilities"][0].tolist(),
+    }

@@ -29,13 +29,26 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maximum: float
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row that was not learned from, in the order of the features, and its truth."""
+
+    values: tuple[float, ...]
+    target: str | float
+
+
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes in and what comes out. `classes` is empty for a regression."""
+    """What goes in and what comes out. `classes` is empty for a regression.
+
+    target_range: lowest and highest target learned from, of a regression.
+    examples: as many as the contract asks for; they are data, and leave with it.
+    """
 
     task: Literal["classification", "regression"]
     target: str
     features: tuple[Feature, ...]
     classes: tuple[str, ...]
+    target_range: tuple[float, float] | None = None
+    examples: tuple[Example, ...] = ()
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +74,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row and its outputs, flat, as they were when the version was made.
+
+    Whoever asks a service anywhere for this row can tell whether it answers right. It
+    is a row of medians, so that it tells of nobody.
+    """
+
+    row: list[float]
+    outputs: dict[str, list[float | str]]
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     size: int
@@ -78,6 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
+    expected: Expected | None = None
     schema: int = SCHEMA
 
 
@@ -110,6 +135,7 @@ def build(
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
+    expected: Expected | None = None,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     created = datetime.now(UTC).replace(microsecond=0)
@@ -125,6 +151,7 @@ def build(
         files={
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
+        expected=expected,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))

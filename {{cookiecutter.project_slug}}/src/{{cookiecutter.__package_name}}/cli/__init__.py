@@ -14,6 +14,8 @@ from .. import MODEL_NAME
 from ..errors import ProjectError
 from .answering import predict, serve
 from .learning import evaluate, train
+from .shipping import warm
+from .smoke import smoke
 from .versions import models
 
 
@@ -45,5 +47,5 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, predict, serve, models):
+for command in (train, evaluate, predict, serve, smoke, warm, models):
     commands.add_command(command)

@@ -46,10 +46,16 @@ TINY = 1e-300  # a probability below it counts as this, so that its logarithm is
 
 def kernel(function: Kernel, *, parallel: bool = False) -> Kernel:
     """Compile once, keep on disk, release the GIL; mypy goes on seeing the function."""
-    compile_ = numba.njit(
-        cache=CACHE, nogil=True, fastmath=FAST_MATH, parallel=parallel
-    )
-    return cast(Kernel, compile_(function))
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": FAST_MATH,
+        "parallel": parallel,
+    }
+    try:
+        compiled = numba.njit(cache=CACHE, **options)(function)
+    except RuntimeError:  # no folder can be written to: compiled at every start
+        compiled = numba.njit(**options)(function)
+    return cast(Kernel, compiled)
 
 
 def parallel_kernel(function: Kernel) -> Kernel:

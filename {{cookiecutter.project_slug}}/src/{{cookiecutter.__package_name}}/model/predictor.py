@@ -1,6 +1,5 @@
 """What serving loads: the files of a version in, `predict` with named outputs out."""
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,29 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
-from . import kernels
-from .arrays import Files, Floats, named, to_state
+from . import engine
+from .arrays import Files, Floats
 
 Outputs = dict[str, NDArray[Any]]
 
 
 class Predictor:
-    """`kernels.predict` bound to the state of one stored version.
+    """The engine's `load`, bound to the names of one stored version.
 
     features: names of the d columns.  classes: names of the k classes, none for a
-    regression.  files: of the version; of the state in them, what is named like an
-    argument of `kernels.predict` is passed to it.
+    regression.  files: what `engine.files` has made.
     """
 
     def __init__(
         self, features: Sequence[str], classes: Sequence[str], files: Files
     ) -> None:
-        wanted = list(inspect.signature(kernels.predict).parameters)[1:]
         self.features = tuple(features)
         self.classes = tuple(classes)
         self.outputs = ("label", "probabilities") if classes else ("value",)
         self._labels = np.array(classes, dtype=object)
-        self._state = tuple(named(to_state(files), wanted).values())
+        self._run = engine.load(files)
 
     def predict(self, X: Floats) -> Outputs:
         """X: (n, d) float64, finite, C order.  Returns {output name: (n, …) array}.
@@ -38,7 +35,7 @@ class Predictor:
         A classifier gives `label` (n,) and `probabilities` (n, k) in the order of
         `classes`; a regression gives `value` (n,).
         """
-        answer = kernels.predict(X, *self._state)
+        answer = self._run(X)
         if not self.classes:
             return {"value": answer}
         return {"label": self._labels[answer.argmax(axis=1)], "probabilities": answer}
@@ -48,13 +45,13 @@ class Predictor:
 
         Fails: ArtifactCorrupt when answers come in another shape than they should.
         """
-        for rows in (1, 2):
+        for rows in engine.WARM_UP_ROWS:
             X = np.zeros((rows, len(self.features)))
             expected = (rows, len(self.classes)) if self.classes else (rows,)
-            received = np.shape(kernels.predict(X, *self._state))
+            received = np.shape(self._run(X))
             if received != expected:
                 raise ArtifactCorrupt(
-                    "predict in model/kernels.py",
+                    engine.WRITTEN_IN,
                     f"{self.outputs[-1]} of shape {expected} for {rows} rows",
                     received,
                 )
@@ -62,5 +59,10 @@ class Predictor:
 
 
 def compilations() -> int:
-    """How many signatures Numba has compiled or loaded so far, over all kernels."""
-    return sum(len(getattr(f, "signatures", ())) for f in vars(kernels).values())
+    """How many times the engine has compiled something, or loaded what is compiled."""
+    return engine.compilations()
+
+
+def compiled_anew() -> int:
+    """How many of them nothing that was compiled ahead could spare."""
+    return engine.compiled_anew()
