@@ -110,10 +110,12 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/known.py
 tests/line.py
 tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
+tests/model/test_pattern.py
 tests/model/test_predictor.py
 tests/monitoring/test_commands.py
 tests/monitoring/test_drift.py
@@ -121,6 +123,7 @@ tests/monitoring/test_live.py
 tests/monitoring/test_page.py
 tests/monitoring/test_statistics.py
 tests/monitoring/test_verdict.py
+tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
 tests/serving/conftest.py
