@@ -10,7 +10,13 @@ EVERY_PROJECT = """
 .editorconfig
 .env.example
 .gitattributes
+.github/CODEOWNERS
+.github/ISSUE_TEMPLATE/config.yml
+.github/ISSUE_TEMPLATE/fault.yml
+.github/ISSUE_TEMPLATE/model.yml
+.github/ISSUE_TEMPLATE/prediction.yml
 .github/dependabot.yml
+.github/pull_request_template.md
 .github/workflows/ci.yml
 .github/workflows/template-update.yml
 .gitignore
@@ -22,6 +28,7 @@ README.md
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/conventions.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -102,6 +109,7 @@ tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/conventions.py
 tools/template.py
 waivers.toml
 """.split()
