@@ -275,6 +275,10 @@ FEATURE = '[[features]]\nname = "length"\n'
             "column 'length': expected a minimum below the maximum, received 2 and 1",
         ),
         (
+            f'target = "kind"\nexamples = -1\n{FEATURE}',
+            "Expected `int` >= 0 - at `$.examples`",
+        ),
+        (
             f'target = "length"\nclasses = ["a", "a"]\n{FEATURE}',
             "2 problems\n"
             "  column 'length': expected once, received twice\n"

@@ -145,6 +145,19 @@ class Store:
         self._point(Pointer(before[0], before[1:]))
         return before[0].version
 
+    def copy(self, to: "Store", version: str | None = None) -> str:
+        """Put a version, by default the one in service, into service in another store.
+
+        One that missed its gate takes the reason for its promotion along.
+        """
+        artifact = self.get(version)
+        version = artifact.manifest.version
+        if version not in to.versions():
+            to.put(artifact)
+        serving = self.pointer().serving if self.serving() == version else None
+        to.promote(version, serving.reason if serving else None)
+        return version
+
     def _point(self, pointer: Pointer) -> None:
         with self._aside() as aside:
             _write(aside / CURRENT, msgspec.json.encode(pointer))

@@ -10,7 +10,7 @@ from typing import Literal
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady
-from ..model.predictor import Predictor, compilations
+from ..model.predictor import Predictor, compilations, compiled_anew
 from ..settings import Settings
 from .bodies import SMALL, Bodies, inflate
 from .decode import decode_v1, decode_v2
@@ -48,7 +48,7 @@ class Service:
             settings.max_in_flight, settings.max_queue, settings.deadline_s
         )
         self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
-        self._load = load
+        self.load = load
 
     @property
     def loading(self) -> bool:
@@ -70,7 +70,7 @@ class Service:
         """
         began = time.perf_counter()
         try:
-            artifact = await asyncio.to_thread(self._load)
+            artifact = await asyncio.to_thread(self.load)
             predictor = artifact.predictor()
             await asyncio.to_thread(predictor.warm_up)
         except Exception:
@@ -86,6 +86,13 @@ class Service:
             time.perf_counter() - began,
             compilations(),
         )
+        if self.settings.compiled_dir and (anew := compiled_anew()):
+            log.warning(
+                "%d kernels had to be compiled, which slowed down the start: %s has "
+                "none for this source, processor and version of Numba; run `warm`",
+                anew,
+                self.settings.compiled_dir,
+            )
 
     def settle(self) -> None:
         """Turn ready, now that nothing is left that would slow down the first requests.

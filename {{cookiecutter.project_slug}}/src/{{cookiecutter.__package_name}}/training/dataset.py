@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..artifacts.artifact import Manifest
 from ..errors import DataInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 PROBLEMS_SHOWN = 10
@@ -33,11 +33,15 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a data file must hold. No classes means that the target is a number."""
+    """What a data file must hold. No classes means that the target is a number.
+
+    examples: how many rows a version's signature may show to those who ask for it.
+    """
 
     target: Name
     features: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
     classes: tuple[Name, ...] = ()
+    examples: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
     @property
     def names(self) -> list[str]:
