@@ -13,8 +13,14 @@ EVERY_PROJECT = """
 .editorconfig
 .env.example
 .gitattributes
+.github/CODEOWNERS
+.github/ISSUE_TEMPLATE/config.yml
+.github/ISSUE_TEMPLATE/fault.yml
+.github/ISSUE_TEMPLATE/model.yml
+.github/ISSUE_TEMPLATE/prediction.yml
 .github/dependabot.yml
 .github/release.py
+.github/pull_request_template.md
 .github/workflows/ci.yml
 .github/workflows/release.yml
 .github/workflows/template-update.yml
@@ -32,6 +38,7 @@ data/sample.csv
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
+docs/conventions.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -156,6 +163,7 @@ tests/training/test_reference.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/conventions.py
 tools/template.py
 waivers.toml
 """.split()
