@@ -13,8 +13,14 @@ EVERY_PROJECT = """
 .editorconfig
 .env.example
 .gitattributes
+.github/CODEOWNERS
+.github/ISSUE_TEMPLATE/config.yml
+.github/ISSUE_TEMPLATE/fault.yml
+.github/ISSUE_TEMPLATE/model.yml
+.github/ISSUE_TEMPLATE/prediction.yml
 .github/dependabot.yml
 .github/release.py
+.github/pull_request_template.md
 .github/workflows/ci.yml
 .github/workflows/release.yml
 .github/workflows/template-update.yml
@@ -32,6 +38,7 @@ data/sample.csv
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
+docs/conventions.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -110,10 +117,12 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/known.py
 tests/line.py
 tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
+tests/model/test_pattern.py
 tests/model/test_predictor.py
 tests/monitoring/test_commands.py
 tests/monitoring/test_drift.py
@@ -121,6 +130,7 @@ tests/monitoring/test_live.py
 tests/monitoring/test_page.py
 tests/monitoring/test_statistics.py
 tests/monitoring/test_verdict.py
+tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
 tests/serving/conftest.py
@@ -153,6 +163,7 @@ tests/training/test_reference.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/conventions.py
 tools/template.py
 waivers.toml
 """.split()

@@ -12,7 +12,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
-from ..model.arrays import WEIGHTS, Files, need, unpack
+from ..model.arrays import WEIGHTS, Files, need, to_state, unpack
 from ..model.predictor import Predictor
 from .reference import Reference
 
@@ -118,6 +118,11 @@ class Artifact(msgspec.Struct, frozen=True):
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
         return unpack(need(self.files, WEIGHTS))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that the model kept, by name, as it was."""
+        return to_state(self.files)
 
     def predictor(self) -> Predictor:
         signature = self.manifest.signature
