@@ -14,11 +14,13 @@ from .. import MODEL_NAME
 from ..errors import ProjectError
 from .adopting import adopt
 from .answering import predict, serve
+from .comparing import compare
 from .learning import evaluate, train
 from .scoring import score
 from .shipping import warm
 from .smoke import smoke
 from .versions import models
+from .watching import drift
 
 
 def main() -> None:
@@ -49,5 +51,17 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, adopt, predict, score, serve, smoke, warm, models):
+for command in (
+    train,
+    evaluate,
+    adopt,
+    predict,
+    score,
+    serve,
+    smoke,
+    warm,
+    models,
+    drift,
+    compare,
+):
     commands.add_command(command)

@@ -1,5 +1,6 @@
 """Commands for tables that a request can't hold: `score`."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -48,7 +49,7 @@ def score(
 
     INPUT is a CSV or Parquet file, a folder of them, or an s3://, gs:// or az:// URI;
     OUTPUT a folder or such a URI. Row k of the output belongs to row k of the input; a
-    row that can't be predicted stays empty, and bad.csv says why. Run it again after a
+    row that can't be predicted says why, there and in bad.csv. Run it again after a
     kill, and it goes on where it was.
     """
     need_scoring_packages()
@@ -77,7 +78,7 @@ def score(
     if done:
         click.echo(f"{len(done)} of {len(plan.parts)} parts were there", err=True)
     with click.progressbar(
-        length=len(plan.parts), label="parts", file=click.get_text_stream("stderr")
+        length=len(plan.parts), label="parts", file=sys.stderr
     ) as bar:
         bar.update(len(done))
 

@@ -1,7 +1,7 @@
 """Score a plan part by part; a finished part is kept, whatever happens next.
 
 <output>/plan.json            all that decides what comes out
-<output>/part-00000.csv       a row for each row of the input, empty where it was bad
+<output>/part-00000.csv       a row for each row of the input, in its order
 <output>/bad-00000.csv        which rows of the part, and why
 <output>/done-00000.json      with this one the part is finished
 <output>/bad.csv              all bad rows, by file and row
@@ -24,6 +24,7 @@ from .tables import Batch, read_part
 
 PLAN = "plan.json"
 SUMMARY = "summary.json"
+OUTPUTS = {"label", "value", "problem"}
 
 
 class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +57,8 @@ def make_plan(
     for source in sources:
         found, begin = read_header(place, source, kind)
         check_header(source.name, found, rules, keep)
+        for name in OUTPUTS & set(keep):
+            raise DataInvalid(source.name, [f"{name!r} is a column of the output too"])
         if header and found != header:
             problem = f"expected the columns of {sources[0].name}, in their order"
             raise DataInvalid(source.name, [problem])
@@ -208,6 +211,9 @@ class _Writer:
                 columns[f"probability_{name}"] = pa.array(share, mask=batch.bad)
         else:
             columns["value"] = pa.array(outputs["value"], mask=batch.bad)
+        problems = np.full(len(batch.bad), None, dtype=object)
+        problems[batch.bad] = batch.reasons
+        columns["problem"] = pa.array(problems, pa.string())
         return pa.table(columns)
 
 

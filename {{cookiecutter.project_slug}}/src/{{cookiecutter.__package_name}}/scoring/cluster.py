@@ -59,7 +59,7 @@ def score_on(
 def _score(part: Part, *, plan: Plan, output: str) -> Done:
     from distributed import get_worker
 
-    model = get_worker().plugins[plan.version]
+    model: Any = get_worker().plugins[plan.version]
     return score_part(plan, part, output, model.predictor)
 
 

@@ -1,9 +1,10 @@
 """Where tables lie, one way for all: a file, a folder, or an object store."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -55,13 +56,6 @@ class Place:
                 return b""
             return bytes(obstore.get_range(self._objects, name, start=start, end=stop))
 
-    def open(self, name: str) -> Any:
-        """A file to seek and read in, fetched as it is read."""
-        import obstore
-
-        with self._reaching():
-            return obstore.open_reader(self._objects, name)
-
     def put(self, name: str, content: bytes) -> None:
         import obstore
 
@@ -88,6 +82,33 @@ class Place:
                 raise
             words = str(error).splitlines()[0]
             raise DataInvalid(self.uri, [f"can't be reached: {words}"]) from None
+
+
+class Reading(io.RawIOBase):
+    """A file to seek and read in, fetched piece by piece as it is read."""
+
+    def __init__(self, place: Place, source: Source) -> None:
+        self._place, self._source, self._at = place, source, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._source.size}
+        self._at = base[whence] + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._source.size if size < 0 else min(self._at + size, self._source.size)
+        content = self._place.read(self._source.name, self._at, max(end, self._at))
+        self._at += len(content)
+        return content
 
 
 def find_tables(uri: str) -> tuple[Place, list[Source], str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..errors import DataInvalid
-from .places import Place, Source
+from .places import Place, Reading, Source
 
 SCHEMA = 1
 PART_BYTES = 32 * 2**20
@@ -95,7 +95,7 @@ def open_parquet(place: Place, source: Source) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        file = pa.PythonFile(place.open(source.name), mode="r")
+        file = pa.PythonFile(Reading(place, source), mode="r")
         return pq.ParquetFile(file, pre_buffer=False)
     except pa.ArrowInvalid as error:
         words = str(error).splitlines()[0]

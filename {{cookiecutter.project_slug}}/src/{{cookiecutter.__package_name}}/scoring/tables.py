@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataInvalid
 from ..model.arrays import Floats
-from .places import Place, Source
+from .places import Place
 from .plan import Part, Plan, Rule, open_parquet
 
 BATCH_ROWS = 65_536
@@ -126,7 +126,8 @@ def _as_text(column: Any) -> Any:
 def _read_parquet(place: Place, plan: Plan, part: Part) -> Iterator[Batch]:
     import pyarrow as pa
 
-    file = open_parquet(place, Source(part.source, 0, ""))
+    (source,) = (each for each in plan.sources if each.name == part.source)
+    file = open_parquet(place, source)
     names = [rule.name for rule in plan.rules]
     for name in names:
         kind = file.schema_arrow.field(name).type
@@ -161,7 +162,7 @@ def _check(
     high = np.array([rule.maximum for rule in rules])
     with np.errstate(invalid="ignore"):
         good = np.isfinite(X) & (low <= X) & (high >= X)
-    bad = ~good.all(axis=1)
+    bad: NDArray[np.bool_] = np.logical_not(good.all(axis=1))
     reasons = [
         _reason(rules[j], float(X[i, j]), faults.get(rules[j].name), int(i))
         for i in np.flatnonzero(bad)
