@@ -274,6 +274,22 @@ def test_compose_accepts_every_profile(project):
     assert services == {"service", "prometheus", "grafana", "store"}
 
 
+@pytest.mark.parametrize("platform", ["x86_64", "aarch64"])
+def test_what_is_locked_needs_no_compiler_on_either_processor(
+    project, tmp_path, platform
+):
+    locked = tmp_path / "locked.txt"
+    export = ["uv", "export", "--quiet", "--locked", "--no-default-groups"]
+    project.succeeds(*export, "--no-emit-project", "--output-file", str(locked))
+    assert "numba==" in locked.read_text(encoding="utf-8")
+    project.succeeds(
+        *("uv", "pip", "install", "--dry-run", "--only-binary=:all:"),
+        *("--target", str(tmp_path / "none"), "--python-version=3.13"),
+        f"--python-platform={platform}-manylinux_2_28",
+        *("--requirements", str(locked)),
+    )
+
+
 def test_hadolint_finds_nothing(render):
     dockerfile = render().path / "Dockerfile"
     done = subprocess.run(
