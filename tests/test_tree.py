@@ -27,6 +27,8 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/from-notebook.md
+docs/learning-pattern.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
