@@ -48,9 +48,8 @@ def run_docker(*words: str, timeout: float = 600) -> subprocess.CompletedProcess
 def docker(*words: str, timeout: float = 600) -> str:
     """What the command prints on stdout; all that it says when it fails."""
     done = run_docker(*words, timeout=timeout)
-    assert (
-        done.returncode == 0
-    ), f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
+    shown = f"docker {' '.join(words)}:\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0, shown
     return done.stdout.strip()
 
 

@@ -15,16 +15,15 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from align.judge import Verdict, judge, markers
 from align.origin import CannotJudge, Origin
+from align.policy import policy_of
 from align.project import Link, link_of, render
 from align.update import Report, update
 
@@ -75,12 +74,6 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="check: for programs")
     return parser.parse_args()
-
-
-def policy_of(origin: Origin) -> dict[str, Any]:
-    """What the newest version asks of every project."""
-    text = origin.text(origin.commit(origin.newest()), "team.toml")
-    return {"update_within_days": 90} | tomllib.loads(text).get("policy", {})
 
 
 def run_check(

@@ -194,8 +194,9 @@ def markers(project: Path) -> Iterator[Finding]:
 
 
 def configured_twice(project: Path) -> Iterator[Finding]:
+    read: dict[str, Any] = {}
     for tool, places in PLACES.items():
-        used = [each for each in places if is_used(project, each)]
+        used = [each for each in places if is_used(project, each, read)]
         for each in used[1:]:
             message = f"{tool} is configured here and in {used[0]}; keep one"
             yield Finding("twice", each.split(":")[0], message)
@@ -206,26 +207,33 @@ def configured_twice(project: Path) -> Iterator[Finding]:
             yield Finding("twice", hooks.name, message)
 
 
-def is_used(project: Path, place: str) -> bool:
+def is_used(project: Path, place: str, read: dict[str, Any]) -> bool:
     name, _, section = place.partition(":")
-    file = project / name
-    if not section or not file.is_file():
-        return file.is_file()
-    text = file.read_text(encoding="utf-8")
-    if file.suffix == ".toml":
-        try:
-            table = tomllib.loads(text)
-        except ValueError:
-            return False
+    if not section:
+        return (project / name).is_file()
+    if name not in read:
+        read[name] = settings_in(project / name)
+    found = read[name]
+    if name.endswith(".toml"):
         for each in section.split("."):
-            table = table.get(each, {})
-        return bool(table)
-    reader = ConfigParser(interpolation=None)
+            found = found.get(each, {})
+        return bool(found)
+    return section in found
+
+
+def settings_in(file: Path) -> Mapping[str, Any]:
+    """The tables of a TOML or INI file; nothing where it is absent or broken."""
+    if not file.is_file():
+        return {}
+    text = file.read_text(encoding="utf-8")
     try:
+        if file.suffix == ".toml":
+            return tomllib.loads(text)
+        reader = ConfigParser(interpolation=None)
         reader.read_string(text)
-    except NotConfiguration:
-        return False
-    return section in reader
+    except (ValueError, NotConfiguration):
+        return {}
+    return reader
 
 
 def age(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from align.origin import CannotJudge, Origin
@@ -81,23 +82,19 @@ def owned_globs(folder: Path) -> list[str]:
 
 def is_owned(path: str, globs: Sequence[str]) -> bool:
     """As cruft reads them: a glob that names a folder means all that is in it."""
-    parts = PurePosixPath(path).parts
-    heads = [parts[: n + 1] for n in range(len(parts))]
-    return any(
-        matches(head, PurePosixPath(each).parts) for head in heads for each in globs
-    )
+    return pattern_of(tuple(globs)).fullmatch(path) is not None
 
 
-def matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(matches(parts[n:], pattern[1:]) for n in range(len(parts) + 1))
-    return (
-        bool(parts)
-        and fnmatchcase(parts[0], pattern[0])
-        and matches(parts[1:], pattern[1:])
-    )
+@cache
+def pattern_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern for all globs: `*` stays inside a name, `**` does not."""
+    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    wild = re.compile(r"(\*\*/|\*\*|\*|\?)")
+    texts = [
+        "".join(pieces.get(each) or re.escape(each) for each in wild.split(glob))
+        for glob in globs
+    ]
+    return re.compile(rf"(?:{'|'.join(texts)})(?:/.*)?", re.DOTALL)
 
 
 def render_all(

@@ -13,6 +13,20 @@ from pathlib import Path
 
 from cookiecutter.generate import generate_context, generate_files
 from cookiecutter.prompt import prompt_for_config
+from jinja2 import Environment
+
+compile_text = Environment.compile
+compiled: dict[tuple[object, ...], object] = {}
+
+
+def compile_once(self, source, name=None, filename=None, raw=False, defer_init=False):
+    """The files of a version are the same for each project; only answers differ."""
+    if name is None:
+        return compile_text(self, source, name, filename, raw, defer_init)
+    key = (source, name, filename, raw, defer_init)
+    if key not in compiled:
+        compiled[key] = compile_text(self, source, name, filename, raw, defer_init)
+    return compiled[key]
 
 
 def render(template: Path, job: dict[str, object]) -> dict[str, object]:
@@ -34,6 +48,7 @@ def render(template: Path, job: dict[str, object]) -> dict[str, object]:
 
 def main() -> None:
     work = json.load(sys.stdin)
+    Environment.compile = compile_once
     template = Path(work["template"])
     sys.path.insert(0, str(template))
     results = []

@@ -73,10 +73,28 @@ OPTIONS = {
         "--help",
     ],
     "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
+    "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "serve": ["--host", "--port", "--help"],
     "smoke": ["--timeout", "--version", "--json", "--help"],
     "warm": ["--check", "--help"],
+    "compare": [
+        "--data",
+        "--metrics",
+        "--margin",
+        "--contract",
+        "--json",
+        "--help",
+    ],
+    "drift": [
+        "--version",
+        "--contract",
+        "--alpha",
+        "--psi",
+        "--output",
+        "--json",
+        "--help",
+    ],
     "models": ["--help"],
     "models list": ["--json", "--help"],
     "models show": ["--help"],
@@ -348,6 +366,26 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     assert code == 1
     (failure,) = json.loads(out)["gate_failures"]
     assert failure == f"{name} is {metrics[name]:.4g}, at most -1 is allowed"
+
+
+def test_adopt_promotes_a_good_graph_where_graphs_are_run(
+    run: Run, store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.onnx"
+    file.write_bytes(artifact.files.get("model.onnx", b""))
+    before = store.serving()
+    code, out, err = run("adopt", file, "--sample", "data/sample.csv")
+    if engine.NAME != "onnx":
+        assert (code, out, store.serving()) == (1, "", before)
+        assert err.startswith("error: engine: expected onnx, ")
+        return
+    assert (code, err) == (0, f"version {store.serving()} is promoted\n")
+    assert store.serving() != before
+    assert out.endswith(f"\njudged by 178 rows; version {store.serving()}\n")
+    impossible = tmp_path / "thresholds.toml"
+    impossible.write_text("at_least = { accuracy = 1.01 }")
+    words = ("--sample", "data/sample.csv", "--thresholds", impossible)
+    assert run("adopt", file, *words).code == 1
 
 
 def test_predict_answers_every_row_as_csv(

@@ -8,7 +8,8 @@ ProjectError
 │   ├── ArtifactMissing    no such model or version in the store
 │   ├── ArtifactCorrupt    files that don't match their manifest
 │   ├── StateRefused       a model's state that can't be stored safely
-│   └── PromotionRefused   the version didn't pass its gate
+│   ├── PromotionRefused   the version didn't pass its gate
+│   └── AdoptionRefused    a model made elsewhere can't be served here
 ├── RequestError           the client's doing
 │   ├── Malformed          not the JSON or the form that was expected
 │   ├── FieldInvalid       a named part is wrong: expected, received
@@ -85,6 +86,13 @@ class PromotionRefused(ArtifactError):
         )
 
 
+class AdoptionRefused(ArtifactError):
+    def __init__(self, part: str, expected: str, received: object, remedy: str) -> None:
+        super().__init__(
+            f"{part}: expected {expected}, received {shortened(received)}; {remedy}"
+        )
+
+
 class RequestError(ProjectError):
     pass
 
@@ -95,7 +103,16 @@ class Malformed(RequestError):
 
 
 class FieldInvalid(RequestError):
-    def __init__(self, field: str, expected: str, received: object) -> None:
+    """`missing`: the name or place of the feature that a row has no value for."""
+
+    def __init__(
+        self,
+        field: str,
+        expected: str,
+        received: object,
+        missing: str | int | None = None,
+    ) -> None:
+        self.missing = missing
         super().__init__(
             f"{field}: expected {expected}, received {shortened(received)}"
         )

@@ -54,6 +54,18 @@ def test_a_manifest_comes_back_as_it_was(artifact: Artifact) -> None:
     assert read_manifest("here", written(artifact)) == artifact.manifest
 
 
+def test_a_version_from_before_there_was_a_reference_still_loads(
+    artifact: Artifact,
+) -> None:
+    """Its name is a digest of what it held then, so nothing may be added to it."""
+    nameless = msgspec.structs.replace(artifact.manifest, version="")
+    content = msgspec.json.encode(nameless, order="deterministic")
+    content = content.partition(b',"reference":')[0] + b"}"
+    version = f"{artifact.manifest.created:%Y%m%dT%H%M%SZ}-{sha256(content)[:12]}"
+    content = content.replace(b'"version":""', f'"version":"{version}"'.encode())
+    assert not read_manifest("here", content).reference
+
+
 def test_an_edited_manifest_is_refused(artifact: Artifact) -> None:
     evaluation = msgspec.to_builtins(artifact.manifest.evaluation)
     evaluation["metrics"]["accuracy"] = 2.0

@@ -144,6 +144,6 @@ def test_a_file_of_another_engine_is_named() -> None:
     with pytest.raises(ArtifactCorrupt) as refusal:
         need({"weights.npz": b""}, "model.onnx")
     assert str(refusal.value) == (
-        "version: expected a file model.onnx, received weights.npz; it was made by "
-        "another engine, train anew"
+        "version: expected a file model.onnx, received weights.npz; it was adopted "
+        "or made by another engine, train anew"
     )

@@ -47,7 +47,7 @@ def test_nothing_is_compiled_after_the_warm_up(
 
 
 def test_files_of_another_engine_are_refused() -> None:
-    with pytest.raises(ArtifactCorrupt, match="it was made by another engine"):
+    with pytest.raises(ArtifactCorrupt, match="made by another engine"):
         Predictor(["a"], ["b", "c"], {"model.pkl": b""})
 
 

@@ -89,7 +89,8 @@ def need(files: Files, name: str) -> bytes:
         raise ArtifactCorrupt(
             "version",
             f"a file {name}",
-            f"{', '.join(files) or 'none'}; it was made by another engine, train anew",
+            f"{', '.join(files) or 'none'}; it was adopted or made by another engine, "
+            "train anew",
         )
     return files[name]
 
