@@ -29,9 +29,7 @@ def main() -> None:
 
 def take(browser: Browser, address: str, scheme: str) -> None:
     picture = TEMPLATE / "docs" / f"page-{scheme}.png"
-    page = browser.new_page(
-        viewport=SIZE, color_scheme=scheme, reduced_motion="reduce"
-    )
+    page = browser.new_page(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
     page.goto(address, wait_until="networkidle")
     # Not the button, which draws another row each time.
     page.evaluate("example = model.parameters.examples[3]; setAll(example.values)")
