@@ -5,12 +5,13 @@ from importlib import metadata
 from pathlib import Path
 
 from ..artifacts.artifact import Artifact, Provenance, build
+from ..artifacts.reference import Reference, answers_of
 from ..model import engine
 from ..model.predictor import Predictor
 from .dataset import Contract, digest, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
 from .split import Summary
-from .train import ADOPTED, example, git_commit, signature
+from .train import ADOPTED, expected, git_commit, signature
 
 
 def adopt(
@@ -46,5 +47,9 @@ def adopt(
         baseline,
         gate(evaluation, baseline, thresholds),
         made,
-        example(predictor, described),
+        expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(table.X), len(classes)),
+        ),
     )
