@@ -1,4 +1,4 @@
-"""One version of each tool, wherever it is written: a bot moves one, this says the rest."""
+"""One version of each tool, wherever it is written: a bot moves one, this names all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def texts(*patterns: str) -> dict[str, str]:
 
 
 def pins(requirements: list[object]) -> dict[str, str]:
-    pinned = [str(each).split("==") for each in requirements if "==" in str(each)]
-    return {name: version for name, version in pinned}
+    pinned = (str(each).split("==") for each in requirements if "==" in str(each))
+    return dict(pinned)
 
 
 def test_every_action_is_pinned_to_one_commit_everywhere():

@@ -1,7 +1,7 @@
 """The default project with the newest of everything: are its own checks still green?
 
 Takes every cap and pin out of what it renders into build/newest, and runs its checks.
-Prints, as Markdown, what moved beyond a cap and what broke; the exit code is the checks'.
+Prints as Markdown what moved beyond a cap, and what broke. The exit code is theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURS = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
 
 
 def loosened(settings: str) -> str:
-    """The text of a pyproject.toml whose lists of requirements name lower bounds only."""
+    """The text of a pyproject.toml whose requirements have lower bounds only."""
     head, separator, rest = settings.partition("\ndependencies = [")
     body, end, tail = rest.partition("\n[tool.")
     return head + separator + REQUIREMENT.sub(lower_bound, body) + end + tail
