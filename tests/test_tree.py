@@ -35,6 +35,8 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/from-notebook.md
+docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
