@@ -208,7 +208,9 @@ ENGINES = {
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
+        "tests/model/test_engine.py",
     ],
+    "tvm": ["src/wine_classifier/model/graph.py", "tests/model/test_engine.py"],
 }
 
 
