@@ -33,6 +33,8 @@ src/wine_classifier/__main__.py
 src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/bucket.py
+src/wine_classifier/artifacts/folder.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/answering.py
@@ -70,6 +72,7 @@ src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
+tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
 tests/asking.py
 tests/conftest.py

@@ -41,6 +41,7 @@ NEED_SCIKIT_LEARN = {
     "training.train",
 }
 NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"}
+ONLY_FOR_BUCKETS = {"obstore"}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -177,6 +178,7 @@ def test_serving_never_imports_what_the_runtime_image_lacks(store: Store) -> Non
     loaded = set(answer.stdout.split())
     assert {"numba", "fastapi", NAME} <= loaded
     assert not loaded & NOT_IN_THE_RUNTIME_IMAGE
+    assert not loaded & ONLY_FOR_BUCKETS
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

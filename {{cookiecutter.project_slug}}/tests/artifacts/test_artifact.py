@@ -96,7 +96,7 @@ def test_what_is_no_archive_of_arrays_is_refused(content: bytes) -> None:
 def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> None:
     manifest = artifact.manifest
     time, _, digest = manifest.version.partition("-")
-    assert datetime.strptime(time, "%Y%m%dT%H%M%S%z") == manifest.created
+    assert datetime.strptime(time, "%Y%m%dT%H%M%S.%f%z") == manifest.created
     assert len(digest) == 12
     other = build(
         manifest.name,

@@ -114,7 +114,7 @@ def build(
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     weights = pack(arrays)
-    created = datetime.now(UTC).replace(microsecond=0)
+    created = datetime.now(UTC)
     manifest = Manifest(
         name=name,
         version="",
@@ -131,10 +131,13 @@ def build(
 
 
 def version_of(manifest: Manifest) -> str:
-    """The manifest lists the digest of every file, so this name pins them all."""
+    """The manifest lists the digest of every file, so this name pins them all.
+
+    To the microsecond, so that names sort in the order in which versions were made.
+    """
     nameless = msgspec.structs.replace(manifest, version="")
     digest = sha256(msgspec.json.encode(nameless, order="deterministic"))
-    return f"{manifest.created:%Y%m%dT%H%M%SZ}-{digest[:12]}"
+    return f"{manifest.created:%Y%m%dT%H%M%S.%fZ}-{digest[:12]}"
 
 
 def read_manifest(place: object, content: bytes) -> Manifest:
