@@ -57,6 +57,20 @@ def test_other_files_under_the_same_name_are_refused(bucket: Bucket) -> None:
     assert (bucket.versions(), bucket.read("one", "weights.npz")) == ([], b"others")
 
 
+def test_what_is_swept_while_it_is_taken_over_is_no_part_of_a_version(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket._put("one/weights.npz", b"arrays", "create")
+
+    def swept(*_: str) -> bytes:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(bucket, "read", swept)
+    with pytest.raises(FileExistsError):
+        bucket.add("one", FILES)
+    assert bucket.versions() == []
+
+
 def test_a_put_that_takes_too_long_does_not_become_a_version(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

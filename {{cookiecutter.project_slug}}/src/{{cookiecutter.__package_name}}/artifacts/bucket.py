@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 50
 SLOWEST_PUT_S = 1800.0  # leftovers are swept after twice that
+NO_SUCH_BUCKET = "there is no such bucket"
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 QUERY = re.compile(r"\?[^\s)\"']+")
 
@@ -84,8 +85,14 @@ class Bucket:
             try:
                 self._put(f"{version}/{name}", content, "create")
             except AlreadyExistsError:
-                if name == MANIFEST or self.read(version, name) != content:
+                if name == MANIFEST or not self._holds(version, name, content):
                     raise FileExistsError(self.at(version)) from None
+
+    def _holds(self, version: str, name: str, content: bytes) -> bool:
+        try:
+            return self.read(version, name) == content
+        except FileNotFoundError:  # swept at this very moment
+            return False
 
     def read_pointer(self) -> bytes | None:
         try:
@@ -169,8 +176,8 @@ class Bucket:
         with _reaching(self.at(key)):
             try:
                 obstore.put(self._objects, key, content, mode=mode)  # type: ignore[arg-type]
-            except FileNotFoundError as error:
-                raise StoreUnreachable(self.uri, _reason(error)) from None
+            except FileNotFoundError:
+                raise StoreUnreachable(self.uri, NO_SUCH_BUCKET) from None
 
     def _delete(self, key: str) -> None:
         import obstore
@@ -188,7 +195,7 @@ def _reaching(place: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if any(sign in str(error) for sign in NO_BUCKET):
-            raise StoreUnreachable(place, "there is no such bucket") from None
+            raise StoreUnreachable(place, NO_SUCH_BUCKET) from None
         raise
     except (AlreadyExistsError, PreconditionError):
         raise
