@@ -67,8 +67,10 @@ src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
+src/wine_classifier/training/contract.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/parquet.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py

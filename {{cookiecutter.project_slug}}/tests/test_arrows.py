@@ -40,7 +40,7 @@ NEED_SCIKIT_LEARN = {
     "training.split",
     "training.train",
 }
-NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"}
+NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib", "pyarrow"}
 ONLY_FOR_BUCKETS = {"obstore"}
 
 

@@ -257,7 +257,7 @@ def test_train_goes_on_from_the_version_in_service(run: Run, store: Store) -> No
     assert code == 0
     provenance = store.get().manifest.provenance
     assert provenance.continued_from == before
-    assert provenance.split["method"] == "random by batch"
+    assert provenance.split["method"] == "by row"
 
 
 def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:

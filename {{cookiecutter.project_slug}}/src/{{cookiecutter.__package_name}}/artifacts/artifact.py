@@ -26,13 +26,19 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input column and what the training data showed of it."""
+    """One input column and what the training data showed of it.
+
+    lowest, highest, missing: the contract's, where it has any.
+    """
 
     name: str
     unit: str
     minimum: float
     median: float
     maximum: float
+    lowest: float | None = None
+    highest: float | None = None
+    missing: float | None = None
 
 
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
