@@ -27,7 +27,7 @@ CHOICES = {
     name: each
     for name, each in QUESTIONS.items()
     if isinstance(each, list) and not name.startswith("_")
-} | {name: [each] for name, each in QUESTIONS["_only_choice"].items()}
+}
 TEXT_LENGTH = {"project_name": 60, "description": 200, "author_name": 100}
 SLUG_LENGTH = 40
 SLUG = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
@@ -186,6 +186,11 @@ def docstring(value: object) -> str:
     return str(value).replace("\\", r"\\").replace('"', r"\x22")
 
 
+def dockerfile(value: object) -> str:
+    """Text between double quotes in a Dockerfile, which would fill in variables."""
+    return re.sub(r'(["\\$])', r"\\\1", str(value))
+
+
 def markdown(value: object) -> str:
     """Text that Markdown shows as it is, at the start of a line and inside a table."""
     text = str(value).translate(MARKDOWN)
@@ -199,7 +204,7 @@ class Answers(Extension):
         super().__init__(environment)
         refuse(refused_defaults())
         self.is_writing = False
-        filters = (docstring, markdown, project_slug, quoted, validated)
+        filters = (docstring, dockerfile, markdown, project_slug, quoted, validated)
         environment.filters |= {each.__name__: each for each in filters}
 
     def preprocess(

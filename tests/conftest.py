@@ -40,8 +40,9 @@ def every_combination() -> list[Answers]:
     ]
 
 
-# Choices that put no line of code into a project: `test_rendering` sees all of them.
-INERT = {"license"}
+# Choices that put no line of code into the package: `test_rendering` sees all of them,
+# and `test_deploy` runs what the second one brings.
+INERT = {"license", "deploy"}
 
 
 def telling_combinations() -> list[Answers]:
@@ -49,7 +50,9 @@ def telling_combinations() -> list[Answers]:
     first = {name: each[0] for name, each in CHOICES.items()}
     last = {name: each[-1] for name, each in CHOICES.items()}
     telling = {name: each for name, each in CHOICES.items() if name not in INERT}
-    pairs = AllPairs(list(telling.values())) if len(telling) > 1 else []
+    # AllPairs wants two questions at least.
+    lists = list(telling.values())
+    pairs = AllPairs(lists) if len(lists) > 1 else [[each] for each in lists[0]]
     rows = [
         first,
         last,
@@ -181,3 +184,13 @@ def project(render: Callable[..., Rendered]) -> Iterator[Rendered]:
     rendered.succeeds("make", "setup")
     rendered.succeeds("make", "train")
     return rendered
+
+
+@pytest.fixture(scope="session")
+def image(project: Rendered) -> Iterator[str]:
+    """The default project's image; skips where no container engine answers."""
+    from containers import built, need_engine
+
+    need_engine()
+    with built(project) as name:
+        yield name

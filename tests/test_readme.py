@@ -17,6 +17,7 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 TREE = re.compile(r"^[│ ]*[├└]── (\S+)", re.MULTILINE)
 # Programs that are neither the project's nor the template's.
 KNOWN_ELSEWHERE = {"cd", "curl", "git", "uvx", "cruft", "export"}
+PLATFORM_TOOLS = {"aws", "az", "faas-cli", "gcloud", "heroku", "kubectl"}
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md", "SECURITY.md"]
 
 

@@ -31,13 +31,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(project: Rendered) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(
+    project: Rendered, **variables: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     port = free_port()
     with (project.path / "service.log").open("w", encoding="utf-8") as log:
         service = subprocess.Popen(
             [project.path / ".venv" / "bin" / "wine-classifier", "serve"],
             cwd=project.path,
-            env=bare_environment() | {"PORT": str(port)},
+            env=bare_environment() | {"PORT": str(port)} | variables,
             stdout=log,
             stderr=subprocess.STDOUT,
         )

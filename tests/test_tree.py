@@ -5,18 +5,25 @@ from __future__ import annotations
 import pytest
 from conftest import TEMPLATE
 
+from ml_service_template import CHOICES
+
 EVERY_PROJECT = """
+.dockerignore
+.cruft.json
 .editorconfig
 .env.example
 .gitattributes
 .github/dependabot.yml
 .github/workflows/ci.yml
+.github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
 CHANGELOG.md
+Dockerfile
 LICENSE
 Makefile
 README.md
+compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
@@ -37,18 +44,25 @@ src/wine_classifier/artifacts/bucket.py
 src/wine_classifier/artifacts/folder.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
+src/wine_classifier/cli/adopting.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
 src/wine_classifier/cli/learning.py
+src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/shipping.py
+src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
+src/wine_classifier/model/arrays.py
+src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/compiled.py
 src/wine_classifier/serving/cpu.py
 src/wine_classifier/serving/decode.py
 src/wine_classifier/serving/edge.py
@@ -58,6 +72,9 @@ src/wine_classifier/serving/keys.py
 src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/probe.py
+src/wine_classifier/serving/page.html
+src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
@@ -67,6 +84,7 @@ src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
+src/wine_classifier/training/adopt.py
 src/wine_classifier/training/contract.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
@@ -76,14 +94,19 @@ src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
+tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/line.py
+tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
 tests/model/test_predictor.py
 tests/oracle.py
+tests/processes.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
+tests/serving/test_compiled.py
 tests/serving/test_cpu.py
 tests/serving/test_decode.py
 tests/serving/test_edge.py
@@ -91,6 +114,8 @@ tests/serving/test_failures.py
 tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
+tests/serving/test_probe.py
+tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
 tests/serving/test_telemetry.py
@@ -100,12 +125,38 @@ tests/test_cli.py
 tests/test_errors.py
 tests/test_journey.py
 tests/test_settings.py
+tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/template.py
+waivers.toml
 """.split()
+
+DEPLOYMENTS = {
+    "cloud-run": "README.md service.yaml spec.toml steps.toml",
+    "fargate": "README.md parameters.json setup.yaml spec.toml stack.yaml steps.toml",
+    "azure-container-instances": "README.md container-group.yaml spec.toml steps.toml",
+    "heroku": "README.md app.json heroku.yml spec.toml steps.toml",
+    "openfaas": "README.md spec.toml stack.yml steps.toml",
+    "kubernetes": """
+        README.md github.py spec.toml steps.toml
+        base/autoscaler.yaml base/deployment.yaml base/disruption-budget.yaml
+        base/ingress.yaml base/kustomization.yaml base/service.yaml
+        kserve/inference-service.yaml kserve/kustomization.yaml
+        setup/deployer.yaml setup/kustomization.yaml setup/namespace.yaml
+        shared/kustomization.yaml shared/network-policy.yaml shared/service-account.yaml
+    """,
+}
+
+
+def deployment(target: str) -> list[str]:
+    """What is there for one place to run in; nothing for `none`."""
+    files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
+    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+
 
 LICENSES = {
     "Apache-2.0": "                                 Apache License",
@@ -115,13 +166,31 @@ LICENSES = {
 }
 
 
-def test_a_project_has_these_files_and_no_other(render):
-    assert render().files() == sorted(EVERY_PROJECT)
+ENGINES = {
+    "numba": [],
+    "onnx": [
+        "src/wine_classifier/model/foreign.py",
+        "src/wine_classifier/model/graph.py",
+    ],
+}
+
+
+@pytest.mark.parametrize("engine", CHOICES["engine"])
+def test_a_project_has_these_files_and_no_other(render, engine):
+    expected = sorted([*EVERY_PROJECT, *ENGINES[engine]])
+    assert render(engine=engine, deploy="none").files() == expected
+
+
+@pytest.mark.parametrize("target", DEPLOYMENTS)
+def test_only_the_chosen_place_to_run_in_is_there(render, target):
+    expected = EVERY_PROJECT + deployment(target)
+    assert render(deploy=target).files() == sorted(expected)
 
 
 @pytest.mark.parametrize("license", LICENSES)
 def test_no_choice_of_license_changes_which_files_there_are(render, license):
-    assert render(license=license).files() == sorted(EVERY_PROJECT)
+    rendered = render(license=license, deploy="none")
+    assert rendered.files() == sorted(EVERY_PROJECT)
 
 
 @pytest.mark.parametrize("license", LICENSES)

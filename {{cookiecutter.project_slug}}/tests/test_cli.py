@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -17,6 +16,9 @@ import click
 import msgspec
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+)
 
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
@@ -35,7 +37,8 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
+    predictor,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     Table,
@@ -54,14 +57,18 @@ OPTIONS = {
         "--help",
     ],
     "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
+    "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "serve": ["--host", "--port", "--help"],
+    "smoke": ["--timeout", "--version", "--json", "--help"],
+    "warm": ["--check", "--help"],
     "models": ["--help"],
     "models list": ["--json", "--help"],
     "models show": ["--help"],
     "models promote": ["--force", "--help"],
     "models rollback": ["--help"],
     "models prune": ["--keep", "--yes", "--json", "--help"],
+    "models copy": ["--version", "--help"],
 }
 
 
@@ -320,6 +327,26 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     assert re.fullmatch(r"log_loss is 0\.0\d+, at most 0 is allowed", failure)
 
 
+def test_adopt_promotes_a_good_graph_where_graphs_are_run(
+    run: Run, store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    file = tmp_path / "theirs.onnx"
+    file.write_bytes(artifact.files.get("model.onnx", b""))
+    before = store.serving()
+    code, out, err = run("adopt", file, "--sample", "data/sample.csv")
+    if engine.NAME != "onnx":
+        assert (code, out, store.serving()) == (1, "", before)
+        assert err.startswith("error: engine: expected onnx, ")
+        return
+    assert (code, err) == (0, f"version {store.serving()} is promoted\n")
+    assert store.serving() != before
+    assert out.endswith(f"\njudged by 178 rows; version {store.serving()}\n")
+    impossible = tmp_path / "thresholds.toml"
+    impossible.write_text("at_least = { accuracy = 1.01 }")
+    words = ("--sample", "data/sample.csv", "--thresholds", impossible)
+    assert run("adopt", file, *words).code == 1
+
+
 def test_predict_answers_every_row_as_csv(
     run: Run, store: Store, artifact: Artifact, table: Table
 ) -> None:
@@ -477,13 +504,13 @@ def test_an_empty_store_holds_nothing_to_prune(run: Run) -> None:
 @pytest.fixture
 def line(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A stored version that predicts numbers, y = 2x; data, and options that fit it."""
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     x = Feature("x", "", 0.0, 1.0, 2.0)
     judged = Evaluation(rows=2, metrics={"mae": 0.0, "rmse": 0.0, "r2": 1.0})
     made = store.get().manifest.provenance
     line = build(
         MODEL_NAME,
-        {"slope": np.array([2.0])},
+        engine.files({"slope": np.array([2.0])}),
         Signature("regression", "y", (x,), ()),
         judged,
         judged,
@@ -511,37 +538,67 @@ def test_a_model_of_numbers_is_judged_without_classes(
     assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
 
 
-WITHOUT_SCIKIT_LEARN = f"""
-import sys
-sys.modules["sklearn"] = None
-from {cli.__name__} import main
-main()
-"""
-
-
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_without_scikit_learn_training_says_what_to_install(
-    run: Run, store: Store, command: str
+    run: Run, store: Store, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, command],
-        capture_output=True,
-        text=True,
-    )
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == (
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert run(command) == (
+        1,
+        "",
         "error: scikit-learn is not installed; training needs it: "
-        "uv sync --group train\n"
+        "uv sync --group train\n",
     )
 
 
-def test_without_scikit_learn_a_stored_version_still_predicts(
-    run: Run, store: Store
+def test_copy_puts_a_version_into_service_in_another_store(
+    run: Run, store: Store, tmp_path: Path
 ) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SCIKIT_LEARN, "predict"],
-        capture_output=True,
-        text=True,
+    other = Store(tmp_path / "other", MODEL_NAME)
+    serving = store.serving()
+    said = f"{serving} is in service in {other.root} from the next start on\n"
+    assert run("models", "copy", other.root) == (0, said, "")
+    assert (other.serving(), other.get()) == (serving, store.get())
+    assert run("models", "copy", other.root) == (0, said, "")
+
+
+def test_warm_wants_a_folder(run: Run, store: Store) -> None:
+    said = "error: ML_COMPILED_DIR: expected a folder to compile into, received ''\n"
+    assert run("warm") == (1, "", said)
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("ML_COMPILED_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr(predictor, "compilations", lambda: 3)
+    return tmp_path / "compiled"
+
+
+def test_warm_says_how_many_kernels_are_compiled(
+    run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 2)
+    code, out, err = run("warm")
+    assert (code, out, err) == (
+        0,
+        f"compiled 2 of 3 kernels anew, into {compiled}\n",
+        "",
     )
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout == run("predict").out
+    assert compiled.is_dir()
+
+
+def test_warm_check_fails_when_something_had_to_be_compiled(
+    run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 1)
+    code, out, err = run("warm", "--check")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: {compiled}: expected all 3 kernels compiled for this source, "
+        f"processor and version of Numba, lacks 1; run `{MODEL_NAME} warm`\n"
+    )
+    assert not compiled.exists()
+    monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)
+    assert run("warm", "--check").code == 0

@@ -42,6 +42,10 @@ SENTENCES = [
         "Improve the model, or state why with --force REASON",
     ),
     (
+        errors.AdoptionRefused("inputs", "one", "two", "export one"),
+        "inputs: expected one, received two; export one",
+    ),
+    (
         errors.Malformed("a JSON object", "nothing"),
         "body: expected a JSON object, received nothing",
     ),

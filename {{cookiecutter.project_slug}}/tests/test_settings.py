@@ -1,6 +1,9 @@
 """Environment in, one frozen object out; a bad variable is named."""
 
 import re
+from pathlib import (
+    Path,
+)
 
 import msgspec
 import pytest
@@ -28,6 +31,8 @@ READ = [
     ("ML_API_KEYS_FILE", "/run/secrets/keys", "api_keys_file", "/run/secrets/keys"),
     ("ML_ROOT_PATH", "/wine/v7", "root_path", "/wine/v7"),
     ("ML_DOCS", "false", "docs", False),
+    ("ML_COMPILED_DIR", "/app/compiled", "compiled_dir", "/app/compiled"),
+    ("ML_PAGE", "0", "page", False),
     ("ML_CPU_BUDGET", "1.5", "cpu_budget", 1.5),
 ]
 REFUSED = [
@@ -96,6 +101,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         "api_keys_file": "",
         "root_path": "",
         "docs": True,
+        "compiled_dir": "",
+        "page": True,
         "cpu_budget": 0.0,
     }
 
@@ -144,3 +151,19 @@ def test_an_unknown_name_is_refused_with_those_that_exist(name: str) -> None:
 def test_settings_do_not_change_after_they_are_read() -> None:
     with pytest.raises(AttributeError):
         read_settings({}).port = 1  # type: ignore[misc]
+
+
+def test_the_example_lists_every_setting_with_its_default(project: Path) -> None:
+    text = (project / ".env.example").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and line[0] != "#"]
+    listed = dict(line.split("=", 1) for line in lines)
+    assert set(listed) == {
+        f"ML_{field.upper()}" for field in Settings.__struct_fields__
+    }
+    assert read_settings(listed) == Settings()
+
+
+def test_the_readme_explains_every_setting(project: Path) -> None:
+    page = (project / "README.md").read_text(encoding="utf-8")
+    fields = Settings.__struct_fields__
+    assert [each for each in fields if f"`ML_{each.upper()}`" not in page] == []

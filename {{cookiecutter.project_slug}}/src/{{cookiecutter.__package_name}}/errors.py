@@ -8,7 +8,8 @@ ProjectError
 │   ├── ArtifactMissing    no such model or version in the store
 │   ├── ArtifactCorrupt    files that don't match their manifest
 │   ├── StoreUnreachable   no way to the store, for now
-│   └── PromotionRefused   the version didn't pass its gate
+│   ├── PromotionRefused   the version didn't pass its gate
+│   └── AdoptionRefused    a model made elsewhere can't be served here
 ├── RequestError           the client's doing
 │   ├── Malformed          not the JSON or the form that was expected
 │   ├── FieldInvalid       a named part is wrong: expected, received
@@ -80,6 +81,13 @@ class PromotionRefused(ArtifactError):
         super().__init__(
             f"version {version} is not promoted: {'; '.join(failures)}. "
             "Improve the model, or state why with --force REASON"
+        )
+
+
+class AdoptionRefused(ArtifactError):
+    def __init__(self, part: str, expected: str, received: object, remedy: str) -> None:
+        super().__init__(
+            f"{part}: expected {expected}, received {shortened(received)}; {remedy}"
         )
 
 

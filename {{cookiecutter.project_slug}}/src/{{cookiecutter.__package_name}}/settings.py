@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     docs: Annotated[bool, Meta(description="true or false")] = True
+    compiled_dir: Annotated[
+        str, Meta(description="a folder that `warm` compiled into")
+    ] = ""
+    page: Annotated[bool, Meta(description="true or false")] = True
     cpu_budget: Annotated[
         float,
         Meta(

@@ -1,12 +1,8 @@
 """A version as plain files: what was packed comes back, what was changed does not."""
 
-import io
-import pickle
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -14,14 +10,15 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
     File,
     build,
     check_file,
-    pack,
     read_manifest,
     sha256,
-    unpack,
     version_of,
 )
 from {{cookiecutter.__package_name}}.errors import (
     ArtifactCorrupt,
+)
+from {{cookiecutter.__package_name}}.model import (
+    engine,
 )
 
 
@@ -31,68 +28,6 @@ def written(artifact: Artifact, **changes: object) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def test_arrays_come_back_as_they_were() -> None:
-    arrays = {
-        "coef": np.arange(6.0).reshape(2, 3),
-        "count": np.array(133.0),
-        "empty": np.empty((0, 3)),
-        "names": np.array(["barolo", "Nebbiolo d'Alba"]),
-    }
-    back = unpack(pack(arrays))
-    assert back.keys() == arrays.keys()
-    for name, array in arrays.items():
-        assert back[name].dtype == array.dtype
-        np.testing.assert_array_equal(back[name], array)
-
-
-def test_packing_twice_gives_the_same_bytes(artifact: Artifact) -> None:
-    assert pack(artifact.arrays) == artifact.files["weights.npz"]
-
-
-def test_python_objects_are_not_packed() -> None:
-    with pytest.raises(TypeError) as refusal:
-        pack({"coef": np.zeros(2), "names": np.array(["a", None], dtype=object)})
-    assert str(refusal.value) == (
-        "array 'names': expected numbers or fixed-length text, received Python "
-        "objects; store them as arrays of numbers, as in to_arrays"
-    )
-
-
-OBJECTS = r"weights\.npz: expected an archive of arrays without Python objects"
-
-
-class Trap:
-    """Unpickling it would leave a file behind."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (Path.touch, (self.path,))
-
-
-def test_a_pickle_among_the_arrays_is_never_run(tmp_path: Path) -> None:
-    trap = tmp_path / "run"
-    buffer = io.BytesIO()
-    np.savez(buffer, coef=np.array([Trap(trap)], dtype=object))
-    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
-        unpack(buffer.getvalue())
-    assert not trap.exists()
-
-
-def test_a_pickle_in_place_of_the_arrays_is_never_run(tmp_path: Path) -> None:
-    trap = tmp_path / "run"
-    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
-        unpack(pickle.dumps(Trap(trap)))
-    assert not trap.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"])
-def test_what_is_no_archive_of_arrays_is_refused(content: bytes) -> None:
-    with pytest.raises(ArtifactCorrupt, match=OBJECTS):
-        unpack(content)
-
-
 def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> None:
     manifest = artifact.manifest
     time, _, digest = manifest.version.partition("-")
@@ -100,7 +35,7 @@ def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> N
     assert len(digest) == 12
     other = build(
         manifest.name,
-        artifact.arrays | {"coef": artifact.arrays["coef"] + 1e-12},
+        engine.files(artifact.arrays | {"coef": artifact.arrays["coef"] + 1e-12}),
         manifest.signature,
         manifest.evaluation,
         manifest.baseline,

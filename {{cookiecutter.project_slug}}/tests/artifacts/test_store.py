@@ -84,14 +84,12 @@ def test_what_is_put_comes_back(store: Store, artifact: Artifact) -> None:
     )
 
 
-def test_a_version_is_two_files_that_anybody_may_read(
+def test_a_version_is_a_manifest_and_what_it_lists_for_anybody_to_read(
     store: Store, artifact: Artifact
 ) -> None:
     folder = store.root / MODEL_NAME / artifact.manifest.version
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "manifest.json",
-        "weights.npz",
-    ]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(["manifest.json", *artifact.files])
     assert folder.stat().st_mode & 0o777 == 0o755
     assert left_aside(store) == []
 
@@ -232,10 +230,8 @@ def test_a_kill_in_the_middle_of_put_leaves_no_version(
         assert process.stdout.readline() == "written\n"
         process.kill()
     (aside,) = left_aside(target)
-    assert sorted(path.name for path in aside.iterdir()) == [
-        "manifest.json",
-        "weights.npz",
-    ]
+    names = sorted(path.name for path in aside.iterdir())
+    assert names == sorted(["manifest.json", *artifact.files])
     assert (target.versions(), target.serving()) == ([], None)
     target.promote(target.put(artifact))
     assert target.get().manifest == artifact.manifest
@@ -555,3 +551,16 @@ def test_the_faster_of_two_writers_of_one_version_wins(
         store.put(late)
     assert left_aside(store) == []
     assert store.get(late.manifest.version).files == late.files
+
+
+def test_a_copy_takes_the_reason_for_its_promotion_along(
+    store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    version = store.put(another(artifact, 1, "accuracy is 0.5"))
+    other = Store(tmp_path / "other", MODEL_NAME)
+    with pytest.raises(PromotionRefused):
+        store.copy(other, version)
+    store.promote(version, "the old one is broken")
+    assert store.copy(other) == version
+    assert other.pointer().serving.reason == "the old one is broken"
+    assert other.versions() == [version]

@@ -293,7 +293,7 @@ def test_a_service_that_drains_answers_but_is_not_ready(artifact: Artifact) -> N
 def test_a_service_whose_model_is_broken_is_live_and_says_so(
     caplog: pytest.LogCaptureFixture, artifact: Artifact
 ) -> None:
-    files = {**artifact.files, "weights.npz": b"rubbish"}
+    files = dict.fromkeys(artifact.files, b"rubbish")
     with asking(type(artifact)(artifact.manifest, files), Settings()) as ask:
         assert ask.client.get("/v2/health/live").json() == {"live": True}
         for answer in (
@@ -426,7 +426,7 @@ def test_the_documented_routes_wait_for_the_model_they_describe(
 
     edge = Edge(Service(Settings(), load), create_api)
     with TestClient(edge) as client:
-        for path in ("/", "/v2", "/openapi.json"):
+        for path in ("/docs", "/v2", "/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 503
             assert answer.json() == {"error": "not ready: starting; try again later"}
@@ -473,3 +473,23 @@ def test_a_large_answer_is_the_same_as_many_small_ones(
     outputs = ask.v2(rows.tolist(), len(rows)).json()["outputs"]
     assert outputs[0]["data"] == [each["label"] for each in large]
     assert outputs[1]["data"] == [p for each in large for p in each["probabilities"]]
+
+
+@pytest.mark.parametrize(
+    ("anew", "folder", "warned"), [(2, "x", 1), (0, "x", 0), (2, "", 0)]
+)
+def test_a_start_that_had_to_compile_what_was_compiled_ahead_says_so(
+    artifact: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    anew: int,
+    folder: str,
+    warned: int,
+) -> None:
+    monkeypatch.setattr(service_module, "compiled_anew", lambda: anew)
+    with asking(artifact, Settings(compiled_dir=folder)):
+        pass
+    said = (
+        "2 kernels had to be compiled, which slowed down the start: x has none for this"
+    )
+    assert caplog.text.count(said) == warned

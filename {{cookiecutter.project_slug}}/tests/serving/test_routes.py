@@ -40,6 +40,23 @@ def test_metadata_tells_the_signature(ask: Asked, artifact: Artifact) -> None:
         assert told["parameters"]["metrics"] == artifact.manifest.evaluation.metrics
 
 
+def test_metadata_tells_all_that_the_page_shows(ask: Asked, artifact: Artifact) -> None:
+    manifest = artifact.manifest
+    told = ask.client.get(V2_MODEL).json()["parameters"]
+    assert told["description"]
+    assert told["target_range"] is None
+    assert len(told["examples"]) == 6
+    first = manifest.signature.examples[0]
+    assert told["examples"][0] == {"values": list(first.values), "target": "barbera"}
+    card = told["card"]
+    assert card["baseline"] == manifest.baseline.metrics
+    assert card["judged_rows"] == 45
+    assert card["train_rows"] == 133
+    assert len(card["confusion"]) == 3
+    assert card["data_source"] == "sample.csv"
+    assert card["data_sha256"] == manifest.provenance.data_sha256
+
+
 def test_the_server_tells_its_name_and_what_it_can(ask: Asked) -> None:
     told = ask.client.get("/v2").json()
     assert told["name"] == MODEL_NAME
@@ -134,7 +151,7 @@ def test_openapi_describes_the_model_and_its_examples_work(ask: Asked) -> None:
 
 
 def test_the_documentation_needs_no_other_host(ask: Asked) -> None:
-    page = ask.client.get("/").text
+    page = ask.client.get("/docs").text
     assert "swagger-ui-bundle.js" in page
     assert "https://" not in page
     assert ask.client.get("/docs/static/swagger-ui-bundle.js").status_code == 200
@@ -142,6 +159,6 @@ def test_the_documentation_needs_no_other_host(ask: Asked) -> None:
 
 def test_the_documentation_can_be_switched_off(artifact: Artifact) -> None:
     with asking(artifact, Settings(docs=False)) as ask:
-        for path in ("/", "/docs", "/openapi.json"):
+        for path in ("/docs", "/openapi.json"):
             assert ask.client.get(path).status_code == 404
         assert ask.v1([ask.row]).status_code == 200

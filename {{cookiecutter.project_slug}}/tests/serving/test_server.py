@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import (
@@ -19,6 +17,9 @@ from contextlib import (
 from dataclasses import (
     dataclass,
 )
+from multiprocessing.process import (
+    BaseProcess,
+)
 from pathlib import (
     Path,
 )
@@ -26,6 +27,10 @@ from pathlib import (
 import pytest
 from asking import (
     V1,
+)
+from processes import (
+    PROCESSES,
+    serve,
 )
 
 from {{cookiecutter.__package_name}} import (
@@ -38,14 +43,13 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
 
-PACKAGE = MODEL_NAME.replace("-", "_")
 PATIENCE_S = 40
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
 @dataclass
 class Running:
-    process: "subprocess.Popen[str]"
+    process: BaseProcess
     port: int
     log: Path
 
@@ -65,16 +69,17 @@ class Running:
             with suppress(OSError, http.client.HTTPException):
                 if self.ask("GET", path)[0] == status:
                     return
-            assert self.process.poll() is None, self.log.read_text()
+            assert self.process.is_alive(), self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
 
     def connected(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), 20)
 
-    def stop(self, sent: int = signal.SIGTERM) -> int:
-        self.process.send_signal(sent)
-        return self.process.wait(PATIENCE_S)
+    def end(self) -> int | None:
+        """Its exit code, once it has ended by itself."""
+        self.process.join(PATIENCE_S)
+        return self.process.exitcode
 
 
 def free_port() -> int:
@@ -108,19 +113,14 @@ def running(store: Store, **settings: object) -> Iterator[Running]:
         "ML_DRAIN_S": "0",
         **{f"ML_{name.upper()}": str(each) for name, each in settings.items()},
     }
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", PACKAGE, "serve"],
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            yield Running(process, port, log)
-        finally:
-            process.kill()
-            process.wait()
+    log.touch()
+    process = PROCESSES.Process(target=serve, args=(environment, log))
+    process.start()
+    try:
+        yield Running(process, port, log)
+    finally:
+        process.kill()
+        process.join()
 
 
 def rows(store: Store, n: int) -> str:
@@ -186,7 +186,7 @@ def test_a_head_without_end_is_cut_off(shared: tuple[Running, Store]) -> None:
 def test_a_port_that_is_taken_stops_the_start(shared: tuple[Running, Store]) -> None:
     service, store = shared
     with running(store, port=service.port) as second:
-        assert second.process.wait(PATIENCE_S) == 1
+        assert second.end() == 1
         assert second.log.read_text() == (
             "error: ML_HOST and ML_PORT: expected an address that is free, "
             f"received '127.0.0.1:{service.port}'\n"
@@ -208,7 +208,7 @@ def test_it_drains_answers_what_is_in_flight_and_exits_with_0(store: Store) -> N
             wait_until_closed(service.port)
             client.sendall(body[50:].encode())
             assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-        assert service.process.wait(PATIENCE_S) == 0
+        assert service.end() == 0
         for line in service.log.read_text().splitlines():
             json.loads(line)
 
@@ -230,7 +230,8 @@ def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
             assert silent.recv(4096) == b"", "closed without a word"
         service.process.terminate()
         service.wait_for("/v2/health/ready", 503)
-        assert service.stop(signal.SIGINT) == 0
+        os.kill(service.process.pid, signal.SIGINT)
+        assert service.end() == 0
 
 
 @POSIX
@@ -240,7 +241,8 @@ def test_a_body_that_stalls_does_not_hold_up_the_end(store: Store) -> None:
         with service.connected() as stalled:
             stalled.sendall(head(99) + b'{"instances": [[')
             service.wait_for("/v2/health/ready", 200)  # the half has been read by now
-            assert service.stop() == 0
+            service.process.terminate()
+            assert service.end() == 0
             assert stalled.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
@@ -258,12 +260,12 @@ def test_a_missing_model_leaves_it_live_with_the_reason_in_the_log(
         ):
             assert time.monotonic() < deadline, service.log.read_text()
             time.sleep(0.02)
-        assert service.process.poll() is None
+        assert service.process.is_alive()
 
 
 def test_a_bad_setting_stops_the_start_with_one_line(store: Store) -> None:
     with running(store, prot=8080) as service:
-        assert service.process.wait(PATIENCE_S) == 1
+        assert service.end() == 1
         line = service.log.read_text()
     assert line.startswith("error: ML_PROT: expected one of ML_MODEL_URI, ")
     assert line.count("\n") == 1

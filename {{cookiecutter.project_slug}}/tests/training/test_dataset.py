@@ -428,6 +428,10 @@ FEATURE = '[[features]]\nname = "length"\n'
             "column 'length': expected missing between 0 and inf, received -1",
         ),
         (
+            f'target = "kind"\nexamples = -1\n{FEATURE}',
+            "Expected `int` >= 0 - at `$.examples`",
+        ),
+        (
             f'target = "length"\nclasses = ["a", "a"]\n{FEATURE}',
             "2 problems\n"
             "  column 'length': expected once, received twice\n"

@@ -158,8 +158,10 @@ def test_a_summary_of_batches_holds_ranges_and_shares() -> None:
     assert summary.prior(CONTRACT.classes).tolist() == [0.75, 0.25, 0.0]
 
 
-def test_a_summary_of_numbers_holds_their_mean() -> None:
+def test_a_summary_of_numbers_holds_their_mean_and_range() -> None:
     summary = Summary(NUMBERS)
     summary.add(Table(np.array([[0.0], [0.0]]), np.array([1.0, 2.0])))
     summary.add(Table(np.array([[0.0]]), np.array([6.0])))
+    summary.add(Table(np.empty((0, 1)), np.empty(0)))
     assert summary.prior(()).tolist() == [3.0]
+    assert (summary.lowest, summary.highest) == (1.0, 6.0)

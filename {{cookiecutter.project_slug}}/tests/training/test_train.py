@@ -10,6 +10,9 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 import pytest
+from line import (
+    put_a_line,
+)
 from sklearn.base import (
     BaseEstimator,
     RegressorMixin,
@@ -23,7 +26,7 @@ from {{cookiecutter.__package_name}}.errors import (
     TrainingImpossible,
 )
 from {{cookiecutter.__package_name}}.model import (
-    kernels,
+    engine,
 )
 from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
@@ -34,6 +37,7 @@ from {{cookiecutter.__package_name}}.training import (
 from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
     Contract,
+    Table,
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
@@ -41,6 +45,7 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
 )
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
+    examples,
     git_commit,
     train,
     unseen_rows,
@@ -70,6 +75,28 @@ def test_what_is_shipped_passes_its_thresholds_with_room_to_spare(
     assert metrics["calibration_error"] <= 0.05
     assert baseline["accuracy"] == pytest.approx(0.4)
     assert baseline["log_loss"] == pytest.approx(1.087, abs=0.01)
+
+
+def test_the_signature_shows_held_out_rows_of_every_class(
+    plan: Plan, artifact: Artifact
+) -> None:
+    signature = artifact.manifest.signature
+    assert [each.target for each in signature.examples] == [
+        *("barbera", "barbera", "barolo", "barolo", "grignolino", "grignolino")
+    ]
+    _, unseen = unseen_rows(artifact, plan.data, plan.contract)
+    held_out = {
+        (tuple(x.tolist()), str(y)) for x, y in zip(unseen.X, unseen.y, strict=True)
+    }
+    assert {(each.values, each.target) for each in signature.examples} <= held_out
+
+
+def test_examples_are_spread_over_the_target_and_never_more_than_there_are() -> None:
+    table = Table(np.arange(9.0)[:, None], np.arange(9.0)[::-1].copy())
+    assert [each.target for each in examples(3, table)] == [1.0, 4.0, 7.0]
+    assert [each.values for each in examples(3, table)] == [(7.0,), (4.0,), (1.0,)]
+    assert len(examples(20, table)) == 9
+    assert examples(0, table) == ()
 
 
 def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) -> None:
@@ -147,7 +174,8 @@ def test_the_manifest_says_where_the_version_comes_from(
         "repeated_rows_left_out": 0,
     }
     assert provenance.parameters == Estimator().get_params()
-    assert list(provenance.versions) == ["python", "numpy", "numba", "scikit-learn"]
+    recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
+    assert list(provenance.versions) == recorded
     assert provenance.versions["python"] == platform.python_version()
     assert provenance.continued_from is None
 
@@ -386,6 +414,9 @@ class Slope(RegressorMixin, BaseEstimator):
     def to_arrays(self) -> dict[str, Any]:
         return {"slope": np.array([self.xy / self.xx])}
 
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return X[:, 0] * (self.xy / self.xx)
+
 
 @pytest.mark.parametrize("batch_rows", [None, 7])
 def test_a_model_of_numbers_takes_the_same_road(
@@ -394,7 +425,7 @@ def test_a_model_of_numbers_takes_the_same_road(
     path = tmp_path / "line.csv"
     path.write_text("\n".join(["x,y", *(f"{x},{3 * x}" for x in range(40))]))
     monkeypatch.setattr(module, "Estimator", Slope)
-    monkeypatch.setattr(kernels, "predict", lambda X, slope: X @ slope)
+    put_a_line(monkeypatch)
     better = Thresholds(
         better_than_baseline=("mae", "rmse", "r2"), at_most={"rmse": 1e-9}
     )
@@ -404,6 +435,26 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert (manifest.signature.task, manifest.signature.classes) == ("regression", ())
     assert manifest.evaluation.metrics["r2"] == pytest.approx(1.0)
     assert manifest.provenance.train_rows + manifest.evaluation.rows == 40
+    assert manifest.signature.target_range is not None
+    assert 0 <= manifest.signature.target_range[0] < manifest.signature.target_range[1]
+    assert manifest.signature.examples == (), "none unless the contract asks for some"
+
+
+def test_an_engine_that_answers_otherwise_than_the_estimator_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bent(Estimator):
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return super().predict_proba(X) + 0.25
+
+    monkeypatch.setattr(module, "Estimator", Bent)
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(plan, "wine")
+    assert str(refusal.value) == (
+        f"the estimator and what the engine {engine.NAME} made of it are 0.25 apart, "
+        "at most 1e-05 is expected; bring model/estimator.py and "
+        f"{engine.WRITTEN_IN} into line"
+    )
 
 
 @pytest.fixture
@@ -441,3 +492,15 @@ def test_without_git_there_is_no_commit(
 ) -> None:
     monkeypatch.setenv("PATH", str(outside))
     assert git_commit() is None
+
+
+def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
+    expected = artifact.manifest.expected
+    features = artifact.manifest.signature.features
+    assert expected is not None
+    assert expected.row == [feature.median for feature in features]
+    outputs = artifact.predictor().predict(np.array([expected.row]))
+    assert expected.outputs == {
+        "label": outputs["label"].tolist(),
+        "probabilities": outputs["probabilities"][0].tolist(),
+    }

@@ -1,28 +1,22 @@
-"""One trained version as plain files: arrays in weights.npz, all else in manifest.json.
+"""One trained version as plain files: what the engine made, and manifest.json.
 
-No pickle anywhere: arrays are read with `allow_pickle=False`, the manifest is JSON with
-a schema, and both are checked against their digests before anything is used.
+No pickle anywhere: the manifest is JSON with a schema, arrays are read with
+`allow_pickle=False`, and all is checked against its digest before anything is used.
 """
 
 import hashlib
-import io
-import zipfile
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
+from ..model.arrays import WEIGHTS, Files, need, unpack
 from ..model.predictor import Predictor
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-WEIGHTS = "weights.npz"
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,13 +35,26 @@ class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     missing: float | None = None
 
 
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row that was not learned from, in the order of the features, and its truth."""
+
+    values: tuple[float, ...]
+    target: str | float
+
+
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes in and what comes out. `classes` is empty for a regression."""
+    """What goes in and what comes out. `classes` is empty for a regression.
+
+    target_range: lowest and highest target learned from, of a regression.
+    examples: as many as the contract asks for; they are data, and leave with it.
+    """
 
     task: Literal["classification", "regression"]
     target: str
     features: tuple[Feature, ...]
     classes: tuple[str, ...]
+    target_range: tuple[float, float] | None = None
+    examples: tuple[Example, ...] = ()
 
 
 class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +80,17 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continued_from: str | None = None
 
 
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row and its outputs, flat, as they were when the version was made.
+
+    Whoever asks a service anywhere for this row can tell whether it answers right. It
+    is a row of medians, so that it tells of nobody.
+    """
+
+    row: list[float]
+    outputs: dict[str, list[float | str]]
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
     size: int
@@ -90,6 +108,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate_failures: list[str]
     provenance: Provenance
     files: dict[str, File]
+    expected: Expected | None = None
     schema: int = SCHEMA
 
 
@@ -101,25 +120,25 @@ class Artifact(msgspec.Struct, frozen=True):
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return unpack(self.files[WEIGHTS])
+        return unpack(need(self.files, WEIGHTS))
 
     def predictor(self) -> Predictor:
         signature = self.manifest.signature
         names = [feature.name for feature in signature.features]
-        return Predictor(names, signature.classes, self.arrays)
+        return Predictor(names, signature.classes, self.files)
 
 
 def build(
     name: str,
-    arrays: Arrays,
+    files: Files,
     signature: Signature,
     evaluation: Evaluation,
     baseline: Evaluation,
     gate_failures: list[str],
     provenance: Provenance,
+    expected: Expected | None = None,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
-    weights = pack(arrays)
     created = datetime.now(UTC)
     manifest = Manifest(
         name=name,
@@ -130,10 +149,13 @@ def build(
         baseline=baseline,
         gate_failures=gate_failures,
         provenance=provenance,
-        files={WEIGHTS: File(sha256(weights), len(weights))},
+        files={
+            file: File(sha256(content), len(content)) for file, content in files.items()
+        },
+        expected=expected,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
-    return Artifact(manifest, {WEIGHTS: weights})
+    return Artifact(manifest, dict(files))
 
 
 def version_of(manifest: Manifest) -> str:
@@ -171,27 +193,3 @@ def check_file(place: object, expected: File, content: bytes) -> None:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def pack(arrays: Arrays) -> bytes:
-    """Fails: TypeError on an array that only pickle could store."""
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(
-                f"array {name!r}: expected numbers or fixed-length text, received "
-                "Python objects; store them as arrays of numbers, as in to_arrays"
-            )
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack(content: bytes) -> dict[str, NDArray[Any]]:
-    """Fails: ArtifactCorrupt on what only pickle could read, and on no archive."""
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactCorrupt(
-            WEIGHTS, "an archive of arrays without Python objects", f"one: {error}"
-        ) from None

@@ -195,6 +195,19 @@ class Store:
         self._move(change)
         return returned
 
+    def copy(self, to: "Store", version: str | None = None) -> str:
+        """Put a version, by default the one in service, into service in another store.
+
+        One that missed its gate takes the reason for its promotion along.
+        """
+        artifact = self.get(version)
+        version = artifact.manifest.version
+        if version not in to.versions():
+            to.put(artifact)
+        serving = self.pointer().serving if self.serving() == version else None
+        to.promote(version, serving.reason if serving else None)
+        return version
+
     def removable(self, keep: int) -> list[str]:
         """What `prune` would remove now."""
         return self._doomed(keep, self._read_pointer(self.place.read_pointer()))

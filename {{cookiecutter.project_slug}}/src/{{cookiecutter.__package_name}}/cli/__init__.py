@@ -12,8 +12,11 @@ import click
 
 from .. import MODEL_NAME
 from ..errors import ProjectError
+from .adopting import adopt
 from .answering import predict, serve
 from .learning import evaluate, train
+from .shipping import warm
+from .smoke import smoke
 from .versions import models
 
 
@@ -45,5 +48,5 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, predict, serve, models):
+for command in (train, evaluate, adopt, predict, serve, smoke, warm, models):
     commands.add_command(command)

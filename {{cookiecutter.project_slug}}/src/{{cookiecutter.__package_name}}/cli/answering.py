@@ -61,6 +61,10 @@ def serve(host: str | None, port: int | None) -> None:
     from ..serving.cpu import limit_threads
 
     limit_threads(settings.cpu_budget)  # must come before NumPy is imported
+    if settings.compiled_dir:
+        from ..serving.compiled import use_compiled
+
+        use_compiled(Path(settings.compiled_dir))
     from ..app import create_app
     from ..serving.server import run
 

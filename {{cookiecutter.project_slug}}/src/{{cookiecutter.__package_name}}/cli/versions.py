@@ -7,7 +7,14 @@ import click
 
 from .. import MODEL_NAME
 from ..errors import ArtifactError, ArtifactMissing
-from .common import json_option, manifest_dict, open_store, print_json, print_table
+from .common import (
+    json_option,
+    manifest_dict,
+    open_store,
+    print_json,
+    print_table,
+    version_option,
+)
 
 if TYPE_CHECKING:
     from ..artifacts.artifact import Manifest
@@ -107,6 +114,17 @@ def promote(version: str, force: str | None) -> None:
     """Make VERSION the one that serves."""
     open_store().promote(version, reason=force)
     click.echo(f"{version} is in service from the next start on")
+
+
+@models.command("copy")
+@click.argument("store", metavar="STORE")
+@version_option("Version to copy; by default the one in service.")
+def copy_version(store: str, version: str | None) -> None:
+    """Copy a verified version to another STORE, and put it into service there."""
+    from ..artifacts.store import Store
+
+    version = open_store().copy(Store(store, MODEL_NAME), version)
+    click.echo(f"{version} is in service in {store} from the next start on")
 
 
 @models.command()

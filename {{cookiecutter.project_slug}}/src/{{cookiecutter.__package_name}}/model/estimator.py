@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import kernels
-from .kernels import Floats
+from .arrays import Floats
 
 log = logging.getLogger(__name__)
 

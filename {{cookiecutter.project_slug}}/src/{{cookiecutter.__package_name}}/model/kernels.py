@@ -28,7 +28,11 @@ TINY = 1e-300  # a probability below it counts as this, so that its logarithm is
 
 def kernel(function: Kernel) -> Kernel:
     """Compile once, keep on disk, release the GIL; mypy goes on seeing the function."""
-    compiled = numba.njit(cache=True, nogil=True, fastmath=FAST_MATH)(function)
+    options: dict[str, Any] = {"nogil": True, "fastmath": FAST_MATH}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder can be written to: compiled at every start
+        compiled = numba.njit(**options)(function)
     return cast(Kernel, compiled)
 
 

@@ -1,43 +1,32 @@
-"""What serving loads: stored arrays in, a compiled `predict` with named outputs out."""
+"""What serving loads: the files of a version in, `predict` with named outputs out."""
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArtifactCorrupt
-from . import kernels
-from .kernels import Floats
+from . import engine
+from .arrays import Files, Floats
 
 Outputs = dict[str, NDArray[Any]]
 
 
 class Predictor:
-    """`kernels.predict` bound to the arrays of one stored version.
+    """The engine's `load`, bound to the names of one stored version.
 
     features: names of the d columns.  classes: names of the k classes, none for a
-    regression.  arrays: by name; those named like arguments of `kernels.predict` are
-    passed to it.
+    regression.  files: what `engine.files` has made.
     """
 
     def __init__(
-        self,
-        features: Sequence[str],
-        classes: Sequence[str],
-        arrays: Mapping[str, NDArray[Any]],
+        self, features: Sequence[str], classes: Sequence[str], files: Files
     ) -> None:
-        wanted = list(inspect.signature(kernels.predict).parameters)[1:]
-        if missing := [name for name in wanted if name not in arrays]:
-            raise ArtifactCorrupt(
-                "weights", f"arrays named {', '.join(wanted)}", f"no {missing[0]!r}"
-            )
         self.features = tuple(features)
         self.classes = tuple(classes)
         self.outputs = ("label", "probabilities") if classes else ("value",)
         self._labels = np.array(classes, dtype=object)
-        self._state = tuple(np.ascontiguousarray(arrays[name]) for name in wanted)
+        self._run = engine.load(files)
 
     def predict(self, X: Floats) -> Outputs:
         """X: (n, d) float64, finite, C order.  Returns {output name: (n, …) array}.
@@ -45,17 +34,22 @@ class Predictor:
         A classifier gives `label` (n,) and `probabilities` (n, k) in the order of
         `classes`; a regression gives `value` (n,).
         """
-        answer = kernels.predict(X, *self._state)
+        answer = self._run(X)
         if not self.classes:
             return {"value": answer}
         return {"label": self._labels[answer.argmax(axis=1)], "probabilities": answer}
 
     def warm_up(self) -> None:
         """Compile, or load from the cache, all that a request will run."""
-        for rows in (1, 2):
+        for rows in engine.WARM_UP_ROWS:
             self.predict(np.zeros((rows, len(self.features))))
 
 
 def compilations() -> int:
-    """How many signatures Numba has compiled or loaded so far, over all kernels."""
-    return sum(len(getattr(f, "signatures", ())) for f in vars(kernels).values())
+    """How many times the engine has compiled something, or loaded what is compiled."""
+    return engine.compilations()
+
+
+def compiled_anew() -> int:
+    """How many of them nothing that was compiled ahead could spare."""
+    return engine.compiled_anew()

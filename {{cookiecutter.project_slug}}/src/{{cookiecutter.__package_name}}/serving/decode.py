@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ..errors import BodyTooLarge, FieldInvalid, Malformed
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from .numbers import DATATYPES, from_bytes, from_lists
 from .quick import rows_at_once, tensor_at_once
 

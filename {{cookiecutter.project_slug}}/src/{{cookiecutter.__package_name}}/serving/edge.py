@@ -19,7 +19,8 @@ from ..errors import MethodRefused, NotReady, ProjectError
 from .bodies import SMALL, Disconnected, Message, Receive, declared_size
 from .failures import Reply, refuse
 from .keys import Keys
-from .service import Service, Steps
+from .page import Page
+from .service import Headers, Service, Steps
 from .telemetry import Telemetry
 
 Scope = MutableMapping[str, Any]
@@ -28,9 +29,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-# Answered without a key, also when keys are required.
+# Answered without a key, also when keys are required. So is the page, if there is one.
 OPEN_PATHS = {
-    "/",
     "/docs",
     "/metrics",
     "/openapi.json",
@@ -47,6 +47,7 @@ TRACE = re.compile(
 LINGER_S = 1.0
 SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
 POLICY_VIOLATION = 1008
+NOT_MODIFIED = 304
 KEYS_EVERY_S = 1.0
 
 
@@ -73,13 +74,15 @@ class Edge:
             model_v1: service.predict_v1,
             model_v2: service.infer_v2,
         }
-        self._plain: dict[str, Callable[[], Reply]] = {
+        self._plain: dict[str, Callable[[Headers], Reply]] = {
             "/v2/health/live": live,
             "/v2/health/ready": self.ready,
             "/_/health": live,
             "/_/ready": self.ready,
-            "/metrics": self.telemetry.expose,
+            "/metrics": lambda _: self.telemetry.expose(),
         }
+        if settings.page:  # else "/" is free for a route of the project's own
+            self._plain["/"] = Page(service).reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,12 +92,12 @@ class Edge:
         headers = dict(scope["headers"])
         path, method = scope["path"], scope["method"]
         if self._root and path.startswith(self._root):
-            path = path[len(self._root) :]
+            path = path[len(self._root) :] or "/"
         request_id, trace = self._identify(headers)
         steps = self._hot.get(path)
         route, unread = path, True
         try:
-            if self.keys.required and not is_open(path):
+            if self.keys.required and not (path in self._plain or is_open(path)):
                 self.keys.check(headers.get(b"authorization"))
             if steps is not None:
                 if method != "POST":
@@ -105,7 +108,7 @@ class Edge:
             elif path in self._plain:
                 if method not in ("GET", "HEAD"):
                     raise MethodRefused(path, "GET", method)
-                reply = self._plain[path]()
+                reply = self._plain[path](headers)
             else:
                 route = "other"
                 await self._pass_on(scope, receive, send, started, request_id, trace)
@@ -125,6 +128,8 @@ class Edge:
             *self.service.version_header,
             *reply.headers,
         ]
+        if status == NOT_MODIFIED:
+            del answer[:2]  # they would describe a body that isn't sent
         linger = unread and declared_size(headers) not in SURELY_READ
         if linger or self.service.draining:
             # A client that keeps its connection shall come back elsewhere.
@@ -253,7 +258,7 @@ class Edge:
             await asyncio.sleep(KEYS_EVERY_S)
             self.keys.refresh()
 
-    def ready(self) -> Reply:
+    def ready(self, _: Headers) -> Reply:
         if self.service.ready:
             return Reply(b'{"ready":true}')
         return refuse(NotReady(self.service.phase))
@@ -278,7 +283,7 @@ async def discard(body: bytes, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def live() -> Reply:
+def live(_: Headers) -> Reply:
     return Reply(b'{"live":true}')
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FieldInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 
 Kind = np.dtype[Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 import simdjson
 
 from ..errors import FieldInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from .numbers import DATATYPES, check_held
 
 NOT_AS_USUAL = (

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import metadata
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import (
     FastAPI,
     Path,
@@ -20,10 +21,10 @@ from fastapi import (
     WebSocketException,
 )
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
+from ..artifacts.artifact import Manifest
 from ..errors import (
     FieldInvalid,
     MethodRefused,
@@ -31,6 +32,7 @@ from ..errors import (
     ProjectError,
     UnknownPath,
 )
+from ..model import engine
 from . import openapi
 from .decode import INPUT
 from .failures import Reply, error_body, refuse
@@ -73,12 +75,6 @@ def add_routes(api: FastAPI, service: Service) -> None:
     add_inference(api, service)  # first, or GET .../{version} would take :predict too
     add_metadata(api, service)
     add_stream(api, service)
-
-    @api.get("/", include_in_schema=False)
-    async def home(request: Request) -> Response:
-        if not service.settings.docs:
-            raise UnknownPath("/: the documentation is switched off (ML_DOCS)")
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs")
 
 
 def add_failures(api: FastAPI) -> None:
@@ -307,7 +303,7 @@ def describe(service: Service) -> dict[str, Any]:
     return {
         "name": service.name,
         "versions": [manifest.version],
-        "platform": "numba",
+        "platform": engine.NAME,
         "inputs": [
             {"name": INPUT, "datatype": "FP64", "shape": [-1, len(signature.features)]}
         ],
@@ -326,7 +322,31 @@ def describe(service: Service) -> dict[str, Any]:
                 }
                 for feature in signature.features
             ],
+            "expected": msgspec.to_builtins(manifest.expected),
             "metrics": manifest.evaluation.metrics,
             "created": manifest.created.isoformat(),
+            "description": metadata.metadata(service.name)["Summary"],
+            "target_range": signature.target_range,
+            "examples": msgspec.to_builtins(signature.examples),
+            "card": card(manifest),
         },
+    }
+
+
+def card(manifest: Manifest) -> dict[str, Any]:
+    """How good it is, beside what, and where it comes from."""
+    made, judged = manifest.provenance, manifest.evaluation
+    return {
+        "baseline": manifest.baseline.metrics,
+        "judged_rows": judged.rows,
+        "per_class": judged.per_class,
+        "confusion": judged.confusion,
+        "gate_failures": manifest.gate_failures,
+        "train_rows": made.train_rows,
+        "data_source": made.data_source,
+        "data_sha256": made.data_sha256,
+        "parameters": made.parameters,
+        "git_commit": made.git_commit,
+        "versions": made.versions,
+        "continued_from": made.continued_from,
     }

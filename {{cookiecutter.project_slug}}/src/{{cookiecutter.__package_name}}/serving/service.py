@@ -10,7 +10,7 @@ from typing import Literal
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady, StoreUnreachable
-from ..model.predictor import Predictor, compilations
+from ..model.predictor import Predictor, compilations, compiled_anew
 from ..settings import Settings
 from .bodies import SMALL, Bodies, inflate
 from .decode import decode_v1, decode_v2
@@ -51,7 +51,7 @@ class Service:
             settings.max_in_flight, settings.max_queue, settings.deadline_s
         )
         self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
-        self._load = load
+        self.load = load
 
     @property
     def loading(self) -> bool:
@@ -90,12 +90,19 @@ class Service:
             time.perf_counter() - began,
             compilations(),
         )
+        if self.settings.compiled_dir and (anew := compiled_anew()):
+            log.warning(
+                "%d kernels had to be compiled, which slowed down the start: %s has "
+                "none for this source, processor and version of Numba; run `warm`",
+                anew,
+                self.settings.compiled_dir,
+            )
 
     async def _fetch(self) -> Artifact:
         wait_s = RETRY_AFTER_S
         while True:
             try:
-                return await asyncio.to_thread(self._load)
+                return await asyncio.to_thread(self.load)
             except StoreUnreachable as error:
                 log.error("no model yet, next try in %g s: %s", wait_s, error)
             await asyncio.sleep(wait_s)

@@ -30,7 +30,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     group: a column whose rows with the same value are learned from or judged by
     together.  time: a column by which the latest rows are judged.  ignored: columns
-    that may be there and are not read.
+    that may be there and are not read.  examples: how many rows a version's signature
+    may show to those who ask for it.
     """
 
     target: Name
@@ -39,6 +40,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group: Name | None = None
     time: Name | None = None
     ignored: tuple[Name, ...] = ()
+    examples: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
     @property
     def names(self) -> list[str]:

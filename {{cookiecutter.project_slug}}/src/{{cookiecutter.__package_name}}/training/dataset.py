@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from . import parquet
 from .contract import Column as Column
 from .contract import Contract as Contract

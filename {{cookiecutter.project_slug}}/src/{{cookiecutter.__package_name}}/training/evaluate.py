@@ -10,7 +10,7 @@ from sklearn import metrics
 
 from ..artifacts.artifact import Evaluation
 from ..errors import DataInvalid
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from ..model.predictor import Predictor
 from .dataset import Table
 

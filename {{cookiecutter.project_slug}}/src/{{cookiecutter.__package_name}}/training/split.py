@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ..errors import TrainingImpossible
-from ..model.kernels import Floats
+from ..model.arrays import Floats
 from .dataset import Contract, Table
 
 
@@ -136,6 +136,7 @@ class Summary:
         self.repeated = 0
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
+        self.lowest, self.highest = np.inf, -np.inf  # of a target that is a number
         self._sum = 0.0
         self._seen: Counter[str] = Counter()
         self._classes = contract.classes
@@ -148,6 +149,8 @@ class Summary:
             self._seen.update(str(label) for label in table.y)
         else:
             self._sum += float(table.y.sum())
+            self.lowest = min(self.lowest, float(table.y.min(initial=np.inf)))
+            self.highest = max(self.highest, float(table.y.max(initial=-np.inf)))
 
     def missing(self) -> list[str]:
         """Classes of the contract that no row had."""

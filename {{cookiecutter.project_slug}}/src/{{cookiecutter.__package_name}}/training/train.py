@@ -12,8 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from ..artifacts.artifact import Artifact, Feature, Provenance, Signature, build
+from ..artifacts.artifact import (
+    Artifact,
+    Example,
+    Expected,
+    Feature,
+    Provenance,
+    Signature,
+    build,
+)
 from ..errors import DataInvalid, TrainingImpossible
+from ..model import engine
+from ..model.arrays import Floats
 from ..model.estimator import Estimator
 from ..model.predictor import Predictor
 from .dataset import (
@@ -32,7 +42,9 @@ log = logging.getLogger(__name__)
 STRATIFIED, BY_ROW = "stratified", "by row"
 # Of data that is larger than memory, no more rows are kept to judge by.
 JUDGED_AT_MOST = 100_000
-RECORDED = ("numpy", "numba", "scikit-learn")
+ADOPTED = "adopted, judged by all rows"
+AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
+RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
 
 
@@ -169,17 +181,49 @@ def describe(
                 f"{plan.data}: learning diverged, {array_name} holds what is not a "
                 "finite number; lower the learning rate"
             )
-    predictor = Predictor(plan.contract.names, classes, arrays)
+    files = engine.files(arrays)
+    predictor = Predictor(plan.contract.names, classes, files)
+    check_served(estimator, predictor, held_out.X)
     evaluation = evaluate(predictor, held_out)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
+    described = signature(plan.contract, classes, summary, held_out)
     return build(
         name,
-        arrays,
-        signature(plan.contract, classes, summary, held_out),
+        files,
+        described,
         evaluation,
         baseline,
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
+        expected(predictor, described),
+    )
+
+
+def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
+    """What will be served must be what was learned, to AGREEMENT.
+
+    Fails: TrainingImpossible when the two give different answers for rows of X.
+    """
+    outputs = predictor.predict(X)
+    if predictor.classes:
+        learned, served = estimator.predict_proba(X), outputs["probabilities"]
+    else:
+        learned, served = estimator.predict(X), outputs["value"]
+    if not np.allclose(served, learned, rtol=AGREEMENT, atol=AGREEMENT):
+        apart = float(np.abs(served - learned).max())
+        raise TrainingImpossible(
+            f"the estimator and what the engine {engine.NAME} made of it are "
+            f"{apart:.2g} apart, at most {AGREEMENT:g} is expected; bring "
+            f"model/estimator.py and {engine.WRITTEN_IN} into line"
+        )
+
+
+def expected(predictor: Predictor, described: Signature) -> Expected:
+    """What the service will have to answer to a row of medians."""
+    row = [feature.median for feature in described.features]
+    outputs = predictor.predict(np.array([row]))
+    return Expected(
+        row, {name: each.ravel().tolist() for name, each in outputs.items()}
     )
 
 
@@ -205,6 +249,20 @@ def signature(
             for j, column in enumerate(contract.features)
         ),
         classes=classes,
+        target_range=None if classes else (summary.lowest, summary.highest),
+        examples=examples(contract.examples, held_out),
+    )
+
+
+def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
+    """Up to `wanted` of the rows held out, spread evenly over what the target is."""
+    rows = len(held_out.y)
+    count = min(wanted, rows)
+    order = np.argsort(held_out.y, kind="stable")
+    places = order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(int)]
+    return tuple(
+        Example(tuple(held_out.X[place].tolist()), held_out.y[place].item())
+        for place in places
     )
 
 
@@ -226,7 +284,7 @@ def unseen_rows(
     made = artifact.manifest.provenance
     learned, unseen = table, table
     summary = Summary(contract)
-    if digest(data) == made.data_sha256:
+    if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
         share, seed = float(made.split["test_share"]), int(made.split["seed"])
         if made.split["method"] not in (BY_ROW, method(contract)):
             raise DataInvalid(

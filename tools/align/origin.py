@@ -1,0 +1,125 @@
+"""The template's repository: its versions, their files, and what changed between."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+HEADING = re.compile(r"^## ", re.MULTILINE)
+FETCH_WITHIN_S = 300
+
+
+class CannotJudge(Exception):  # noqa: N818 - named as sentences name it
+    """The template or the project is not there, or can't be read: one line says why."""
+
+
+def order_of(tag: str) -> tuple[int, ...]:
+    found = VERSION.fullmatch(tag)
+    if not found:
+        raise CannotJudge(f"{tag}: expected a version such as v1.2.3")
+    return tuple(int(each) for each in found.groups())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A bare clone of the template at `address`."""
+
+    address: str
+    clone: Path
+
+    @classmethod
+    def fetched(cls, address: str, cache: Path) -> Origin:
+        """The newest state of the template, kept in `cache` for the next run."""
+        name = hashlib.sha256(address.encode()).hexdigest()[:16]
+        origin = cls(address, cache / f"{name}.git")
+        everything = ["fetch", "--quiet", "--prune", "--force", "--tags", "--", address]
+        if not origin.clone.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            (cache / ".gitignore").write_text("*\n", encoding="utf-8")
+            origin.git("init", "--quiet", "--bare", str(origin.clone), at=cache)
+        origin.git(*everything, "+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*")
+        return origin
+
+    def git(self, *arguments: str, at: Path | None = None) -> str:
+        return self._git(*arguments, at=at).decode("utf-8", "replace").strip()
+
+    def _git(self, *arguments: str, at: Path | None = None) -> bytes:
+        command = ["git", "-C", str(at or self.clone), *arguments]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=FETCH_WITHIN_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as failure:
+            raise CannotJudge(f"git: {failure}") from failure
+        if done.returncode != 0:
+            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            why = said[-1] if said else f"exit {done.returncode}"
+            raise CannotJudge(f"template {self.address}: git {arguments[0]}: {why}")
+        return done.stdout
+
+    def versions(self) -> list[str]:
+        """The released versions, oldest first."""
+        tags = self.git("tag", "--list", "v*").split()
+        return sorted((each for each in tags if VERSION.fullmatch(each)), key=order_of)
+
+    def newest(self) -> str:
+        """The newest release; before the first one, the default branch."""
+        return (self.versions() or ["template"])[-1]
+
+    def commit(self, name: str) -> str:
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        except CannotJudge as failure:
+            raise CannotJudge(
+                f"template {self.address} has no {name!r}; if it moved, correct "
+                "`template` and `commit` in .cruft.json"
+            ) from failure
+
+    def name_of(self, commit: str) -> str:
+        """v1.2.3, or v1.2.3+4 for the fourth commit after it."""
+        command = ("describe", "--tags", "--match", "v*.*.*", "--always", commit)
+        name = self.git(*command)
+        return re.sub(r"-(\d+)-g[0-9a-f]+$", r"+\1", name)
+
+    def missing_from(self, commit: str) -> list[str]:
+        """The releases that a project made from `commit` has not got, oldest first."""
+        merged = self.git("tag", "--list", "v*", "--merged", commit).split()
+        had = [order_of(each) for each in merged if VERSION.fullmatch(each)]
+        return [
+            each for each in self.versions() if order_of(each) > max(had, default=())
+        ]
+
+    def released(self, tag: str) -> date:
+        form = "--format=%(creatordate:short)"
+        stamp = self.git("for-each-ref", form, f"refs/tags/{tag}")
+        return date.fromisoformat(stamp)
+
+    def unpack(self, commit: str, folder: Path) -> Path:
+        archive = self._git("archive", "--format=tar", commit)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder, filter="data")
+        return folder
+
+    def text(self, commit: str, path: str) -> str:
+        """A file of the template; empty where that version has none."""
+        if not self.git("ls-tree", "--name-only", commit, "--", path):
+            return ""
+        return self._git("show", f"{commit}:{path}").decode("utf-8")
+
+    def changes(self, old: str, new: str) -> str:
+        """What the changelog of `new` says that the one of `old` did not say yet."""
+        known = set(sections(self.text(old, "CHANGELOG.md")))
+        told = sections(self.text(new, "CHANGELOG.md"))
+        return "\n\n".join(f"## {each}" for each in told if each not in known)
+
+
+def sections(changelog: str) -> list[str]:
+    return [each.strip() for each in HEADING.split(changelog)[1:]]

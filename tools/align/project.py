@@ -1,0 +1,146 @@
+"""A project beside what a version of the template renders for its recorded answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from align.origin import CannotJudge, Origin
+
+WORKER = Path(__file__).with_name("render_worker.py")
+LINK = ".cruft.json"
+SHARED = "pyproject.toml"  # its tool tables are the template's, the rest is yours
+RENDER_WITHIN_S = 600
+
+
+@dataclass(frozen=True)
+class Link:
+    """What .cruft.json says."""
+
+    address: str
+    commit: str
+    directory: str
+    context: Mapping[str, Any]
+    whole: Mapping[str, Any]
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        return {
+            name: each
+            for name, each in self.context.items()
+            if not name.startswith("_")
+        }
+
+
+def link_of(project: Path) -> Link:
+    try:
+        whole = json.loads((project / LINK).read_text(encoding="utf-8"))
+        return Link(
+            whole["template"],
+            whole["commit"],
+            whole.get("directory") or "",
+            whole["context"]["cookiecutter"],
+            whole,
+        )
+    except FileNotFoundError as failure:
+        raise CannotJudge(f"{project}: no {LINK}, so no known template") from failure
+    except (ValueError, KeyError, TypeError) as failure:
+        raise CannotJudge(
+            f"{project / LINK}: not what cruft writes: {failure}"
+        ) from failure
+
+
+@dataclass(frozen=True)
+class Render:
+    """The files that one version of the template makes from some answers."""
+
+    folder: Path
+    context: Mapping[str, Any]
+
+    def files(self) -> dict[str, Path]:
+        inside = sorted(each for each in self.folder.rglob("*") if each.is_file())
+        return {each.relative_to(self.folder).as_posix(): each for each in inside}
+
+    def owned(self) -> list[str]:
+        """The globs of what belongs to the project, as this version has them."""
+        return owned_globs(self.folder)
+
+
+def owned_globs(folder: Path) -> list[str]:
+    file = folder / SHARED
+    tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return [LINK, *tables.get("tool", {}).get("cruft", {}).get("skip", [])]
+
+
+def is_owned(path: str, globs: Sequence[str]) -> bool:
+    """As cruft reads them: a glob that names a folder means all that is in it."""
+    return pattern_of(tuple(globs)).fullmatch(path) is not None
+
+
+@cache
+def pattern_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern for all globs: `*` stays inside a name, `**` does not."""
+    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    wild = re.compile(r"(\*\*/|\*\*|\*|\?)")
+    texts = [
+        "".join(pieces.get(each) or re.escape(each) for each in wild.split(glob))
+        for glob in globs
+    ]
+    return re.compile(rf"(?:{'|'.join(texts)})(?:/.*)?", re.DOTALL)
+
+
+def render_all(
+    origin: Origin,
+    commit: str,
+    directory: str,
+    answers: Sequence[Mapping[str, Any]],
+    work: Path,
+) -> list[Render | CannotJudge]:
+    """One version for many projects, in the order of their answers."""
+    template = origin.unpack(commit, work / f"template-{commit}") / directory
+    outputs = [work / f"{commit}-{n}" for n in range(len(answers))]
+    jobs = [
+        {
+            "answers": dict(each),
+            "address": origin.address,
+            "commit": commit,
+            "output": str(output),
+        }
+        for each, output in zip(answers, outputs, strict=True)
+    ]
+    done = subprocess.run(
+        [sys.executable, str(WORKER)],
+        input=json.dumps({"template": str(template), "jobs": jobs}),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=RENDER_WITHIN_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CannotJudge(f"rendering {commit} failed: {done.stderr[-500:]}")
+    results = json.loads(done.stdout)
+    return [
+        (
+            CannotJudge(f"{origin.name_of(commit)} can't render: {each['error']}")
+            if "error" in each
+            else Render(next(output.iterdir()), each["context"]["cookiecutter"])
+        )
+        for each, output in zip(results, outputs, strict=True)
+    ]
+
+
+def render(
+    origin: Origin, commit: str, directory: str, answers: Mapping[str, Any], work: Path
+) -> Render:
+    [made] = render_all(origin, commit, directory, [answers], work)
+    if isinstance(made, CannotJudge):
+        raise made
+    return made

@@ -1,0 +1,64 @@
+"""Renders one version of the template for many answers. Run as a program, so that each
+version meets its own extensions.
+
+Reads {"template", "jobs": [{"answers", "address", "commit", "output"}]} from stdin, and
+writes one {"context"} or {"error"} for each job.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from cookiecutter.generate import generate_context, generate_files
+from cookiecutter.prompt import prompt_for_config
+from jinja2 import Environment
+
+compile_text = Environment.compile
+compiled: dict[tuple[object, ...], object] = {}
+
+
+def compile_once(self, source, name=None, filename=None, raw=False, defer_init=False):
+    """The files of a version are the same for each project; only answers differ."""
+    if name is None:
+        return compile_text(self, source, name, filename, raw, defer_init)
+    key = (source, name, filename, raw, defer_init)
+    if key not in compiled:
+        compiled[key] = compile_text(self, source, name, filename, raw, defer_init)
+    return compiled[key]
+
+
+def render(template: Path, job: dict[str, object]) -> dict[str, object]:
+    context = generate_context(
+        context_file=str(template / "cookiecutter.json"), extra_context=job["answers"]
+    )
+    context["cookiecutter"] = prompt_for_config(context, no_input=True)
+    context["cookiecutter"]["_template"] = job["address"]
+    context["cookiecutter"]["_commit"] = job["commit"]
+    generate_files(
+        repo_dir=str(template),
+        context=context,
+        output_dir=str(job["output"]),
+        overwrite_if_exists=True,
+        accept_hooks=False,
+    )
+    return {"context": context}
+
+
+def main() -> None:
+    work = json.load(sys.stdin)
+    Environment.compile = compile_once
+    template = Path(work["template"])
+    sys.path.insert(0, str(template))
+    results = []
+    for job in work["jobs"]:
+        try:
+            results.append(render(template, job))
+        except Exception as failure:  # noqa: BLE001 - any version's any mistake
+            results.append({"error": f"{type(failure).__name__}: {failure}"})
+    json.dump(results, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
