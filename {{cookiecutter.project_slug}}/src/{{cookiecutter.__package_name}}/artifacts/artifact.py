@@ -12,14 +12,17 @@ import msgspec
 from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
-from ..model.arrays import WEIGHTS, Files, need, unpack
+from ..model.arrays import WEIGHTS, Files, need, to_state, unpack
 from ..model.predictor import Predictor
+from .reference import Reference
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
 
 
-class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Feature(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One input column and what the training data showed of it.
 
     lowest, highest, missing: the contract's, where it has any.
@@ -110,6 +113,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, File]
     expected: Expected | None = None
     schema: int = SCHEMA
+    # Unset in versions that are older than it: their digest must stay what it was.
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -121,6 +126,11 @@ class Artifact(msgspec.Struct, frozen=True):
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
         return unpack(need(self.files, WEIGHTS))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that the model kept, by name, as it was."""
+        return to_state(self.files)
 
     def predictor(self) -> Predictor:
         signature = self.manifest.signature
@@ -137,9 +147,11 @@ def build(
     gate_failures: list[str],
     provenance: Provenance,
     expected: Expected | None = None,
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
-    created = datetime.now(UTC)
+    now = datetime.now(UTC)
+    created = now.replace(microsecond=max(now.microsecond, 1))
     manifest = Manifest(
         name=name,
         version="",
@@ -153,6 +165,7 @@ def build(
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
         expected=expected,
+        reference=reference,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))
@@ -161,11 +174,13 @@ def build(
 def version_of(manifest: Manifest) -> str:
     """The manifest lists the digest of every file, so this name pins them all.
 
-    To the microsecond, so that names sort in the order in which versions were made.
+    To the microsecond, so that names sort in the order in which versions were made;
+    the first ones were named to the second.
     """
     nameless = msgspec.structs.replace(manifest, version="")
     digest = sha256(msgspec.json.encode(nameless, order="deterministic"))
-    return f"{manifest.created:%Y%m%dT%H%M%S.%fZ}-{digest[:12]}"
+    form = "%Y%m%dT%H%M%S.%fZ" if manifest.created.microsecond else "%Y%m%dT%H%M%SZ"
+    return f"{manifest.created:{form}}-{digest[:12]}"
 
 
 def read_manifest(place: object, content: bytes) -> Manifest:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ..errors import AdoptionRefused
 from . import kernels
-from .arrays import WEIGHTS, Arrays, Files, Floats, named, need, pack, unpack
+from .arrays import Files, Floats, State, named, to_files, to_state
 
 NAME = "numba"
 PACKAGES = IMPORTS = ("numba",)  # what it needs beside NumPy where it serves
@@ -13,19 +13,22 @@ WRITTEN_IN = "model/kernels.py"  # where you say how rows become answers
 WARM_UP_ROWS = (1, 2)
 
 
-def files(arrays: Arrays) -> dict[str, bytes]:
-    """What a version stores. arrays: what the estimator's `to_arrays` gave, by name."""
-    return {WEIGHTS: pack(arrays)}
+def files(state: State) -> dict[str, bytes]:
+    """What a version stores. state: what the estimator's `to_arrays` gave, by name.
+
+    Fails: StateRefused on what only pickle could store.
+    """
+    return to_files(state)
 
 
 def load(files: Files) -> Callable[[Floats], Floats]:
     """X (n, d) to probabilities (n, k) or values (n,).
 
-    The stored arrays that are named like arguments of `kernels.predict` are passed.
-    Fails: ArtifactCorrupt when one of them is missing.
+    Of the stored state, what is named like an argument of `kernels.predict` is passed.
+    Fails: ArtifactCorrupt when something is missing.
     """
     wanted = list(inspect.signature(kernels.predict).parameters)[1:]
-    state = tuple(named(unpack(need(files, WEIGHTS)), wanted).values())
+    state = tuple(named(to_state(files), wanted).values())
     return lambda X: kernels.predict(X, *state)
 
 

@@ -11,14 +11,32 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from .arrays import Codes, Floats
+
+config: Any = numba.config  # its settings are not declared
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-# nnan and ninf are left out on purpose: with them np.isnan would always be False.
+# What is given up: the order of sums and products (reassoc), exact division (arcp), the
+# sign of zero (nsz), and two roundings where one will do (contract): last digits differ
+# between machines. nnan and ninf are left out on purpose: with them np.isnan would
+# always be False, and a NaN could become any answer.
 FAST_MATH = {"contract", "arcp", "reassoc", "nsz"}
+
+# Serial: a service answers several requests at once, each in a thread of its own, and
+# that fills the cores. True spreads the rows of each call over all cores instead, which
+# pays for large tables that are asked for one by one.
+PARALLEL = False
+BLOCK = 256  # rows that one core takes at a time
+
+# Needs libgomp (Debian: libgomp1). Without a name Numba may take workqueue, which ends
+# the process when two threads call at once.
+THREADING_LAYER = "omp"
+config.THREADING_LAYER = THREADING_LAYER
+
+# Numba's cache does not tell code that checks its indices from code that doesn't, so
+# with NUMBA_BOUNDSCHECK=1 it is left alone.
+CACHE = not config.BOUNDSCHECK
 
 # A reading this many standard deviations away is as good as infinite; the cut keeps
 # every sum finite whatever finite number a client sends.
@@ -26,14 +44,23 @@ FARTHEST = 1e6
 TINY = 1e-300  # a probability below it counts as this, so that its logarithm is finite
 
 
-def kernel(function: Kernel) -> Kernel:
+def kernel(function: Kernel, *, parallel: bool = False) -> Kernel:
     """Compile once, keep on disk, release the GIL; mypy goes on seeing the function."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": FAST_MATH}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": FAST_MATH,
+        "parallel": parallel,
+    }
     try:
-        compiled = numba.njit(cache=True, **options)(function)
+        compiled = numba.njit(cache=CACHE, **options)(function)
     except RuntimeError:  # no folder can be written to: compiled at every start
         compiled = numba.njit(**options)(function)
     return cast(Kernel, compiled)
+
+
+def parallel_kernel(function: Kernel) -> Kernel:
+    """As `kernel`, with the iterations of each `prange` spread over all cores."""
+    return kernel(function, parallel=True)
 
 
 @kernel
@@ -184,18 +211,49 @@ def online_pass(
 
 
 @kernel
-def predict(
-    X: Floats, mean: Floats, scale: Floats, coef: Floats, intercept: Floats
-) -> Floats:
-    """What the service runs: X (n, d) to probabilities (n, k).
-
-    The predictor passes X and then the stored arrays that carry the names of the
-    other arguments, so a model of yours keeps `predict(X, ...)` and names its own.
-    """
-    P = np.empty((X.shape[0], coef.shape[0]))
+def predict_rows(
+    X: Floats,
+    first: int,
+    last: int,
+    mean: Floats,
+    scale: Floats,
+    coef: Floats,
+    intercept: Floats,
+    P: Floats,
+) -> None:
+    """Probabilities of the rows from `first` up to `last`, written to those of P."""
     z = np.empty(X.shape[1])
-    for i in range(X.shape[0]):
+    for i in range(first, last):
         for j in range(X.shape[1]):
             z[j] = standardised(X[i, j], mean[j], scale[j])
         softmax(z, coef, intercept, P[i])
+
+
+@kernel
+def predict_serial(
+    X: Floats, mean: Floats, scale: Floats, coef: Floats, intercept: Floats
+) -> Floats:
+    """X (n, d) to probabilities (n, k) on one core."""
+    P = np.empty((X.shape[0], coef.shape[0]))
+    predict_rows(X, 0, X.shape[0], mean, scale, coef, intercept, P)
     return P
+
+
+@parallel_kernel
+def predict_parallel(
+    X: Floats, mean: Floats, scale: Floats, coef: Floats, intercept: Floats
+) -> Floats:
+    """The same answers, a block of rows at a time on each core."""
+    n = X.shape[0]
+    P = np.empty((n, coef.shape[0]))
+    for block in numba.prange((n + BLOCK - 1) // BLOCK):
+        first = block * BLOCK
+        last = min(first + BLOCK, n)
+        predict_rows(X, first, last, mean, scale, coef, intercept, P)
+    return P
+
+
+# What the service runs. It is given X and then, of what `to_arrays` returned, what is
+# named like the other arguments: a model of yours keeps `predict(X, ...)` and names its
+# own.
+predict = predict_parallel if PARALLEL else predict_serial

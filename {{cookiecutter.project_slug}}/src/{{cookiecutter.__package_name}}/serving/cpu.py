@@ -14,6 +14,8 @@ POOLS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
+    "NPROC",  # JAX
+    "TVM_NUM_THREADS",
 )
 
 

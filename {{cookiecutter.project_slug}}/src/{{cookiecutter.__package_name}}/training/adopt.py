@@ -5,10 +5,12 @@ from importlib import metadata
 from pathlib import Path
 
 from ..artifacts.artifact import Artifact, Provenance, build
+from ..artifacts.reference import Reference, answers_of
 from ..model import engine
 from ..model.predictor import Predictor
 from .dataset import Contract, digest, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
+from .gates import cost_failures
 from .split import Summary
 from .train import ADOPTED, expected, git_commit, signature
 
@@ -44,7 +46,12 @@ def adopt(
         described,
         evaluation,
         baseline,
-        gate(evaluation, baseline, thresholds),
+        gate(evaluation, baseline, thresholds)
+        + cost_failures(predictor, files, table.X[:1], thresholds),
         made,
         expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(table.X), len(classes)),
+        ),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from ..artifacts.artifact import (
     Signature,
     build,
 )
+from ..artifacts.reference import Reference, answers_of
 from ..errors import DataInvalid, TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
@@ -34,7 +36,15 @@ from .dataset import (
     read_batches,
     read_table,
 )
-from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
+from .evaluate import (
+    METRICS,
+    Thresholds,
+    check_thresholds,
+    evaluate,
+    evaluate_baseline,
+    gate,
+)
+from .gates import cost_failures, production_failures
 from .split import Summary, at_most, draw, joined, repeated, split, time_limit
 
 log = logging.getLogger(__name__)
@@ -43,6 +53,7 @@ STRATIFIED, BY_ROW = "stratified", "by row"
 # Of data that is larger than memory, no more rows are kept to judge by.
 JUDGED_AT_MOST = 100_000
 ADOPTED = "adopted, judged by all rows"
+PLAIN = {bool, int, float, str, type(None)}
 AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
@@ -59,6 +70,7 @@ class Plan:
     seed: int = 0
     batch_rows: int | None = None
     continue_from: Artifact | None = None
+    production: Artifact | None = None
 
 
 def train(plan: Plan, name: str) -> Artifact:
@@ -75,7 +87,11 @@ def train(plan: Plan, name: str) -> Artifact:
 
 
 def start(plan: Plan) -> Estimator:
-    """A new estimator, or one that goes on from a stored version."""
+    """A new estimator, or one that goes on from a stored version.
+
+    What can be known before learning is judged here, since learning may take long.
+    Fails: DataInvalid, TrainingImpossible.
+    """
     estimator = Estimator()
     if is_classifier(estimator) != bool(plan.contract.classes):
         raise TrainingImpossible(
@@ -84,12 +100,30 @@ def start(plan: Plan) -> Estimator:
             f"{'' if is_classifier(estimator) else 'not '}a classifier; "
             "change the contract or model/estimator.py"
         )
-    if plan.continue_from is None:
-        return estimator
-    manifest = plan.continue_from.manifest
-    check_learned(plan.contract, manifest)
-    arrays = plan.continue_from.arrays
-    return estimator.from_arrays(arrays, list(manifest.signature.classes))
+    task = "classification" if plan.contract.classes else "regression"
+    check_thresholds(plan.thresholds, METRICS[task])
+    previous = plan.continue_from
+    if previous is not None:
+        check_learned(plan.contract, previous.manifest)
+        go_on = method(estimator, "from_arrays", "--update")
+        go_on(previous.state, list(previous.manifest.signature.classes))
+    if previous is not None or plan.batch_rows is not None:
+        method(estimator, "update", "--update and --batch-rows")
+    return estimator
+
+
+def method(estimator: Estimator, name: str, options: str) -> Any:
+    """A method that only models that learn on have.
+
+    Fails: TrainingImpossible.
+    """
+    found = getattr(estimator, name, None)
+    if found is None:
+        raise TrainingImpossible(
+            f"this estimator can't go on learning, it has no {name}: leave out "
+            f"{options}, or write {name} in model/estimator.py"
+        )
+    return found
 
 
 def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
@@ -100,6 +134,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
     """
     summary = Summary(plan.contract)
     held_out, leaked = [], np.zeros(0, dtype=bool)
+    classes = list(plan.contract.classes)
+    announced = {"classes": classes} if classes else {}
     for learned, judged in parts(plan):
         held_out.append(judged)
         if plan.batch_rows is None:
@@ -111,10 +147,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
             continue  # a small batch may be held out whole
         if plan.batch_rows is None and plan.continue_from is None:
             estimator.fit(learned.X, learned.y)
-        elif plan.contract.classes:
-            estimator.update(learned.X, learned.y, classes=list(plan.contract.classes))
         else:
-            estimator.update(learned.X, learned.y)
+            method(estimator, "update", "--update")(learned.X, learned.y, **announced)
         log.info("learned from %d rows", summary.rows)
     if not summary.rows:
         raise TrainingImpossible(
@@ -173,29 +207,59 @@ def describe(
     estimator: Estimator, plan: Plan, name: str, summary: Summary, held_out: Table
 ) -> Artifact:
     """Evaluate, compare with the baseline and the thresholds, write it all down."""
-    classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
-    arrays = estimator.to_arrays()
-    for array_name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise TrainingImpossible(
-                f"{plan.data}: learning diverged, {array_name} holds what is not a "
-                "finite number; lower the learning rate"
-            )
-    files = engine.files(arrays)
+    classes = known_classes(estimator, plan.contract)
+    files = engine.files(estimator.to_arrays())
     predictor = Predictor(plan.contract.names, classes, files)
-    check_served(estimator, predictor, held_out.X)
+    predictor.warm_up()
     evaluation = evaluate(predictor, held_out)
+    check_served(estimator, predictor, held_out.X)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
     described = signature(plan.contract, classes, summary, held_out)
+    failures = gate(evaluation, baseline, plan.thresholds)
+    row = np.array([[feature.median for feature in described.features]])
+    failures += cost_failures(predictor, files, row, plan.thresholds)
+    if plan.production and plan.thresholds.not_worse_than_production:
+        failures += compare_with(plan.production, predictor, plan, held_out)
     return build(
         name,
         files,
         described,
         evaluation,
         baseline,
-        gate(evaluation, baseline, plan.thresholds),
+        failures,
         provenance(estimator, plan, summary),
         expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(held_out.X), len(classes)),
+        ),
+    )
+
+
+def compare_with(
+    production: Artifact, predictor: Predictor, plan: Plan, held_out: Table
+) -> list[str]:
+    """Reasons not to replace the version in service, by rows that neither learned from.
+
+    One that learned other columns or classes can't be asked the same, and is none.
+    """
+    try:
+        check_learned(plan.contract, production.manifest)
+        rows = np.ones(len(held_out.y), dtype=bool)
+        if plan.batch_rows is None:
+            _, unseen = unseen_rows(production, plan.data, plan.contract)
+            rows = repeated(held_out, unseen)
+    except DataInvalid as reason:
+        log.warning("not compared with the version in service: %s", reason)
+        return []
+    if not rows.any():
+        log.warning(
+            "not compared with the version in service: it learned from all rows"
+        )
+        return []
+    margins = plan.thresholds.not_worse_than_production
+    return production_failures(
+        predictor, production.predictor(), held_out[rows], margins
     )
 
 
@@ -225,6 +289,22 @@ def expected(predictor: Predictor, described: Signature) -> Expected:
     return Expected(
         row, {name: each.ravel().tolist() for name, each in outputs.items()}
     )
+
+
+def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
+    """Names of the k classes in the order of the k probabilities; none for a number.
+
+    Fails: TrainingImpossible when a classifier doesn't say.
+    """
+    if not contract.classes:
+        return ()
+    found = tuple(str(label) for label in getattr(estimator, "classes_", ()))
+    if set(found) != set(contract.classes):
+        raise TrainingImpossible(
+            f"estimator.classes_: expected {', '.join(sorted(contract.classes))}, "
+            f"in the order of its probabilities, received {', '.join(found) or 'none'}"
+        )
+    return found
 
 
 def signature(
@@ -286,12 +366,12 @@ def unseen_rows(
     summary = Summary(contract)
     if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
         share, seed = float(made.split["test_share"]), int(made.split["seed"])
-        if made.split["method"] not in (BY_ROW, method(contract)):
+        if made.split["method"] not in (BY_ROW, split_method(contract)):
             raise DataInvalid(
                 "contract",
                 [
                     f"expected a split {made.split['method']}, as that of version "
-                    f"{artifact.manifest.version}, received {method(contract)}"
+                    f"{artifact.manifest.version}, received {split_method(contract)}"
                 ],
             )
         if made.split["method"] == BY_ROW:
@@ -304,7 +384,7 @@ def unseen_rows(
     return summary, unseen
 
 
-def method(contract: Contract, batch_rows: int | None = None) -> str:
+def split_method(contract: Contract, batch_rows: int | None = None) -> str:
     """How rows are split, for the manifest."""
     if contract.key:
         return f"by {'group' if contract.group else 'time'} {contract.key}"
@@ -318,7 +398,10 @@ def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance
         data_sha256=digest(plan.data),
         train_rows=summary.rows,
         split=split_of(plan, summary),
-        parameters=estimator.get_params(),
+        parameters={
+            name: value if type(value) in PLAIN else repr(value)
+            for name, value in estimator.get_params().items()
+        },
         git_commit=git_commit(),
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in RECORDED},
@@ -330,7 +413,7 @@ def split_of(plan: Plan, summary: Summary) -> dict[str, float | int | str]:
     """All that it takes to split the same data again."""
     limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
     return {
-        "method": method(plan.contract, plan.batch_rows),
+        "method": split_method(plan.contract, plan.batch_rows),
         "test_share": plan.test_share,
         "seed": plan.seed,
         "repeated_rows_left_out": summary.repeated,
