@@ -54,6 +54,8 @@ src/wine_classifier/__main__.py
 src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/bucket.py
+src/wine_classifier/artifacts/folder.py
 src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
@@ -109,12 +111,16 @@ src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
 src/wine_classifier/training/adopt.py
+src/wine_classifier/training/contract.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/gates.py
+src/wine_classifier/training/parquet.py
 src/wine_classifier/training/reference.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
+tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
@@ -162,6 +168,8 @@ tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_reference.py
+tests/training/test_gates.py
+tests/training/test_held_out.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml

@@ -30,8 +30,8 @@ def versions(project: Rendered, tmp_path_factory) -> tuple[Path, str, str]:
     (ours,) = re.findall(r"^\* +(\S+)", before, re.MULTILINE)
     project.run(program, "train", "--seed", "7", ML_MODEL_URI=str(store))
     after = project.succeeds(program, "models", "list", ML_MODEL_URI=str(store))
-    theirs = {*re.findall(r"\d{8}T\d{6}Z-\w+", after)} - {
-        *re.findall(r"\d{8}T\d{6}Z-\w+", before)
+    theirs = {*re.findall(r"\d{8}T\d{6}\.\d{6}Z-\w+", after)} - {
+        *re.findall(r"\d{8}T\d{6}\.\d{6}Z-\w+", before)
     }
     return store / "wine-classifier", ours, theirs.pop()
 

@@ -70,8 +70,9 @@ NEED_SCIKIT_LEARN = {
     "training.split",
     "training.train",
 }
+ONLY_FOR_BUCKETS = {"obstore"}
 ENGINES = {"numba", "onnxruntime", "onnx", "jax", "tvm"}
-NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"} | (
+NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib", "pyarrow"} | (
     ENGINES - set(engine.IMPORTS)
 )
 

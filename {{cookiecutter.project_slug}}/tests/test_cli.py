@@ -111,6 +111,7 @@ OPTIONS = {
     "models show": ["--help"],
     "models promote": ["--force", "--help"],
     "models rollback": ["--help"],
+    "models prune": ["--keep", "--yes", "--json", "--help"],
     "models copy": ["--version", "--help"],
 }
 
@@ -162,6 +163,10 @@ def variant(
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, artifact.files)
+
+
+def made(artifact: Artifact) -> list[str]:
+    return f"{artifact.manifest.created:%Y-%m-%d %H:%M}".split()
 
 
 def first_words(text: str) -> list[str]:
@@ -311,7 +316,7 @@ def test_train_goes_on_from_the_version_in_service(run: Run, store: Store) -> No
     assert code == 0
     provenance = store.get().manifest.provenance
     assert provenance.continued_from == before
-    assert provenance.split["method"] == "random by batch"
+    assert provenance.split["method"] == "by row"
 
 
 def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:
@@ -480,9 +485,9 @@ def test_a_star_marks_the_version_in_service(
     code, out, err = run("models", "list")
     assert (code, err) == (0, "")
     assert [line.split() for line in out.splitlines()] == [
-        ["version", "gate", "accuracy", "log_loss", "data"],
-        ["*", good.manifest.version, "passed", "0.9000", "0.2500", data],
-        [bad.manifest.version, "missed", "0.5000", "1.2500", data],
+        ["version", "made", "gate", "accuracy", "log_loss", "data"],
+        ["*", good.manifest.version, *made(good), "passed", "0.9000", "0.2500", data],
+        [bad.manifest.version, *made(bad), "missed", "0.5000", "1.2500", data],
     ]
     good_row, bad_row = json.loads(run("models", "list", "--json").out)
     assert (good_row["version"], good_row["serving"]) == (good.manifest.version, True)
@@ -492,8 +497,11 @@ def test_a_star_marks_the_version_in_service(
 
 def test_show_prints_the_manifest(run: Run, store: Store) -> None:
     code, out, _ = run("models", "show")
-    assert code == 0
-    assert msgspec.convert(json.loads(out), Manifest) == store.get().manifest
+    shown = json.loads(out)
+    (decision,) = shown.pop("decisions")
+    assert (code, shown.pop("serving")) == (0, True)
+    assert msgspec.convert(shown, Manifest) == store.get().manifest
+    assert (decision["action"], decision["version"]) == ("promote", store.serving())
     assert run("models", "show", store.serving()).out == out
     assert run("models", "show", "7").code == 1
 
@@ -513,6 +521,11 @@ def test_promote_needs_a_reason_when_the_gate_was_missed(
     said = f"{bad} is in service from the next start on\n"
     assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
     assert store.pointer().serving.reason == "an experiment"
+    out = run("models", "list").out
+    assert out.splitlines()[1].split()[4] == "forced"
+    assert out.endswith(f"\n{bad} was forced: an experiment\n")
+    rows = json.loads(run("models", "list", "--json").out)
+    assert [row["forced"] for row in rows] == ["an experiment", None]
 
 
 def test_rollback_returns_to_what_served_before(
@@ -526,6 +539,31 @@ def test_rollback_returns_to_what_served_before(
     code, out, err = run("models", "rollback")
     assert (code, out) == (1, "")
     assert err.endswith("an earlier version not found; nothing to roll back to\n")
+
+
+def test_prune_names_what_it_would_remove_and_removes_it_when_told(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    versions = [
+        store.put(variant(artifact, year, {"accuracy": 1.0}))
+        for year in (2001, 2002, 2003)
+    ]
+    (store.folder / ".outgoing-x").mkdir()
+    doomed = f"{versions[1]}\n{versions[0]}\n.outgoing-x\n"
+    dry = "2 versions and 1 leftovers would be removed; say --yes to do so\n"
+    assert run("models", "prune", "--keep", 2) == (0, doomed, dry)
+    assert len(store.versions()) == 4
+    done = "2 versions and 1 leftovers are removed\n"
+    assert run("models", "prune", "--keep", 2, "--yes") == (0, doomed, done)
+    assert store.versions() == [store.serving(), versions[2]]
+    code, out, _ = run("models", "prune", "--json", "--yes")
+    nothing = {"removed": True, "versions": [], "leftovers": []}
+    assert (code, json.loads(out)) == (0, nothing)
+
+
+def test_an_empty_store_holds_nothing_to_prune(run: Run) -> None:
+    said = "0 versions and 0 leftovers are removed\n"
+    assert run("models", "prune", "--yes") == (0, "", said)
 
 
 @pytest.fixture
