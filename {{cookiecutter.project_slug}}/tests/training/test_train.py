@@ -458,6 +458,5 @@ def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) ->
     assert expected.row == [feature.median for feature in features]
     outputs = artifact.predictor().predict(np.array([expected.row]))
     assert expected.outputs == {
-        "label": outputs["label"].tolist(),
-        "probabilities": outputs["probabilities"][0].tolist(),
+        name: answer.ravel().tolist() for name, answer in outputs.items()
     }
