@@ -11,7 +11,7 @@ SOURCES := ml_service_template.py ml_service_link.py hooks tests tools bench '{{
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pictures check format clean
+.PHONY: help setup demo test pictures check judge format clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ pictures: setup ## the pictures of the page that the README shows
 check: setup ## style of the template and of the product's sources
 	$(UV) run $(RUFF) $(SOURCES)
 	$(UV) run black --check --quiet $(SOURCES)
+
+judge: setup ## what third parties say of the template and of what it renders
+	$(UV) run python tools/judge.py
 
 format: setup ## put the code into the one style
 	$(UV) run $(RUFF) --fix $(SOURCES)

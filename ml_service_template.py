@@ -50,7 +50,8 @@ DEPENDENCIES = set("""
     opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
     opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
     opentelemetry-proto opentelemetry-semantic-conventions
-    cfgv click cloudpickle colorama coverage csimdjson dask dateutil distlib distributed
+    cfgv click cloudpickle colorama coverage csimdjson dask dateutil detect-secrets
+    distlib distributed
     apache-tvm-ffi tvm-ffi flatbuffers ml-dtypes opt-einsum
     fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
     httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from allpairspy import AllPairs
@@ -38,6 +39,12 @@ def every_combination() -> list[Answers]:
         dict(zip(CHOICES, each, strict=True))
         for each in itertools.product(*CHOICES.values())
     ]
+
+
+def pairs_of_choices() -> list[Answers]:
+    """Rows in which each choice meets each choice of every other question."""
+    pairs = AllPairs(list(CHOICES.values()))
+    return [dict(zip(CHOICES, each, strict=True)) for each in pairs]
 
 
 # Choices that put no line of code into the package: `test_rendering` sees all of them,
@@ -194,3 +201,16 @@ def image(project: Rendered) -> Iterator[str]:
     need_engine()
     with built(project) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def finished(
+    render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """A project for each place to run in, and its manifests as they are applied."""
+    from platforms import TARGETS, finish
+
+    return {
+        each: finish(render(deploy=each), each, tmp_path_factory.mktemp(each))
+        for each in TARGETS
+    }

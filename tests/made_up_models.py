@@ -21,17 +21,19 @@ from wine_classifier.artifacts.artifact import (
     build,
 )
 from wine_classifier.model import kernels
+from wine_classifier.model.arrays import WEIGHTS, pack
 from wine_classifier.serving.edge import Edge
 from wine_classifier.serving.server import run
 from wine_classifier.serving.service import Service
 from wine_classifier.settings import Settings
 
 MADE = Provenance("made-up.csv", "0" * 64, 100, {}, {}, None, {})
+ADOPTED = Provenance("made-up.csv", "0" * 64, 0, {}, {}, None, {})
 
 
 def rent() -> Artifact:
-    """One input, and a number for an answer: twice as much."""
-    kernels.predict = lambda X, slope: X @ slope
+    """One input, a number for an answer: twice as much. Learned who knows where."""
+    kernels.predict = lambda X, slope: X @ slope  # noqa: N803
     signature = Signature(
         "regression",
         "rent",
@@ -41,14 +43,14 @@ def rent() -> Artifact:
         examples=(Example((100.0,), 210.0),),
     )
     judged = Evaluation(rows=50, metrics={"mae": 8.0, "r2": 0.91, "rmse": 10.0})
-    arrays = {"slope": np.array([2.0])}
-    return build(MODEL_NAME, arrays, signature, judged, judged, [], MADE)
+    files = {WEIGHTS: pack({"slope": np.array([2.0])})}
+    return build(MODEL_NAME, files, signature, judged, judged, [], ADOPTED)
 
 
 def faults() -> Artifact:
     """Two hundred inputs, thirty classes: the one with the largest input wins."""
 
-    def predict(X: np.ndarray, share: np.ndarray) -> np.ndarray:
+    def predict(X: np.ndarray, share: np.ndarray) -> np.ndarray:  # noqa: N803
         rising = np.exp(X[:, :30] - X[:, :30].max(axis=1, keepdims=True)) * share
         return rising / rising.sum(axis=1, keepdims=True)
 
@@ -59,8 +61,8 @@ def faults() -> Artifact:
     classes = tuple(f"fault {place}" for place in range(30))
     judged = Evaluation(rows=50, metrics={"accuracy": 0.9})
     signature = Signature("classification", "fault", features, classes)
-    arrays = {"share": np.ones(30)}
-    return build(MODEL_NAME, arrays, signature, judged, judged, [], MADE)
+    files = {WEIGHTS: pack({"share": np.ones(30)})}
+    return build(MODEL_NAME, files, signature, judged, judged, [], MADE)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,13 @@ from typing import Any
 import yaml
 from conftest import Rendered
 
+from ml_service_template import CHOICES
+
 IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "ab" * 32
 OLD_IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "cd" * 32
+
+
+TARGETS = [each for each in CHOICES["deploy"] if each != "none"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,6 @@ class Contract:
     read_only: bool = False
     writable: tuple[str, ...] = ()
     key_file: str | None = None  # where the file of bearer keys is
-    arm: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,6 @@ def fargate(_spec: Mapping[str, Any], stack: dict[str, Any]) -> Contract:
         start_s=float(container["HealthCheck"]["StartPeriod"]),
         user=container["User"],
         read_only=container["ReadonlyRootFilesystem"],
-        arm=task["RuntimePlatform"]["CpuArchitecture"] == "ARM64",
     )
 
 

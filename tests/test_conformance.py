@@ -77,6 +77,7 @@ def test_a_fresh_project_is_as_made(verdict):
         "LICENSE",
         "thresholds.toml",
         "data/sample.csv",
+        "deploy/cloud-run/spec.toml",
         "src/wine_classifier/app.py",
         "src/wine_classifier/model/kernels.py",
         "src/wine_classifier/training/train.py",

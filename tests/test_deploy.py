@@ -14,20 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from conftest import UV, Rendered
-from platforms import IMAGE, PLATFORMS, Finished, finish, of_pod
+from platforms import IMAGE, PLATFORMS, TARGETS, of_pod
 from test_readme import LINK, PLATFORM_TOOLS, commands
-
-from ml_service_template import CHOICES
-
-TARGETS = [each for each in CHOICES["deploy"] if each != "none"]
-
-
-@pytest.fixture(scope="session")
-def finished(render, tmp_path_factory) -> dict[str, Finished]:
-    return {
-        each: finish(render(deploy=each), each, tmp_path_factory.mktemp(each))
-        for each in TARGETS
-    }
 
 
 @pytest.mark.parametrize("target", TARGETS)

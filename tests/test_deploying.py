@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 from conftest import bare_environment
-from platforms import IMAGE, OLD_IMAGE, PLATFORMS
-from test_deploy import TARGETS
+from platforms import IMAGE, OLD_IMAGE, PLATFORMS, TARGETS
 
 PROGRAMS = "aws az docker faas-cli gcloud gh heroku kubectl".split()
 STAND_IN = f"""#!{sys.executable} -IS

@@ -155,6 +155,21 @@ def test_it_answers_as_a_slider_moves(visit, address):
     assert_accessible(page)
 
 
+def test_a_request_is_given_up_when_its_row_is_stale(visit, address):
+    page = visit(address)
+    settled(page)
+    page.route("**/*:predict", lambda _: None)  # and never an answer
+    page.get_by_label("proline, mg/L", exact=True).press("End")
+    page.wait_for_function("() => flight")
+    held = page.evaluate_handle("flight.signal")
+    page.get_by_role("button", name="Typical values").click()
+    assert held.evaluate("(signal) => signal.reason") == "stale"
+    page.unroute("**/*:predict")
+    page.get_by_label("hue, ratio", exact=True).press("End")
+    assert_shows_what_the_service_answers(page, address)
+    assert row_of(page)["proline"] == 680
+
+
 def test_a_real_row_comes_with_its_truth(visit, address, project):
     page = visit(address, color_scheme="dark")
     settled(page)
@@ -163,7 +178,8 @@ def test_a_real_row_comes_with_its_truth(visit, address, project):
     sample = list(csv.DictReader(project.text("data/sample.csv").splitlines()))
     shown = row_of(page)
     (wine,) = [w for w in sample if all(float(w[k]) == v for k, v in shown.items())]
-    assert f"It is {wine['cultivar']}." in page.inner_text("#truth")
+    known = f"A real row, not learned from. It is {wine['cultivar']}."
+    assert page.inner_text("#truth").startswith(known)
     page.get_by_label("hue, ratio", exact=True).press("ArrowRight")
     settled(page)
     assert page.locator("#truth").is_hidden(), "it is no longer that row"
@@ -277,6 +293,10 @@ IN_PLAIN_WORDS = [
 ]
 
 
+def answering(status: int, headers: dict[str, str], body: str) -> Callable[..., None]:
+    return lambda route: route.fulfill(status=status, headers=headers, body=body)
+
+
 def test_each_refusal_is_put_into_plain_words(visit, address):
     page = visit(address, allowed="Failed to load resource")
     settled(page)
@@ -284,8 +304,7 @@ def test_each_refusal_is_put_into_plain_words(visit, address):
     slider = page.get_by_label("hue, ratio", exact=True)
     for status, error, words in IN_PLAIN_WORDS:
         body = json.dumps({"error": error}) if error else "<p>from a proxy</p>"
-        answer = {"status": status, "headers": headers, "body": body}
-        page.route("**/*:predict", lambda route, a=answer: route.fulfill(**a))
+        page.route("**/*:predict", answering(status, headers, body))
         slider.press("ArrowRight")
         page.locator("#trouble").get_by_text(words).wait_for()
         page.unroute("**/*:predict")
@@ -336,7 +355,8 @@ def assert_one_number(page) -> None:
     assert words in page.inner_text("#result")
     page.get_by_role("button", name="Random real row").click()
     settled(page)
-    assert "It is 210." in page.inner_text("#truth")
+    assert page.inner_text("#truth") == "A real row. It is 210."
+    assert "data elsewhere; judged by made-up.csv" in page.inner_text("#told")
     assert page.locator("#finder").is_hidden()
     assert_accessible(page)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Rendered, every_combination, name_of
+from conftest import Rendered, every_combination, name_of, pairs_of_choices
 
 HARD_TEXTS = {
     "project_name": """"Wein" & l'œuvre \\ <b>""",
@@ -26,7 +26,7 @@ def renders(render) -> dict[str, Rendered]:
     plain = {name_of(each): render(**each) for each in every_combination()}
     hard = {
         f"{name_of(each)}, hard texts": render(project_slug="w", **HARD_TEXTS, **each)
-        for each in every_combination()
+        for each in pairs_of_choices()
     }
     # Import lines hold the slug, and both their order and their length depend on it.
     slugs = {each: render(project_slug=each) for each in ("a", "zz-top", "w" * 40)}

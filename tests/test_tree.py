@@ -13,8 +13,16 @@ EVERY_PROJECT = """
 .editorconfig
 .env.example
 .gitattributes
+.github/CODEOWNERS
+.github/ISSUE_TEMPLATE/config.yml
+.github/ISSUE_TEMPLATE/fault.yml
+.github/ISSUE_TEMPLATE/model.yml
+.github/ISSUE_TEMPLATE/prediction.yml
 .github/dependabot.yml
+.github/release.py
+.github/pull_request_template.md
 .github/workflows/ci.yml
+.github/workflows/release.yml
 .github/workflows/template-update.yml
 .gitignore
 .pre-commit-config.yaml
@@ -27,6 +35,10 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/twelve-factor.md
+docs/canary-and-shadow.md
+docs/drift.md
+docs/conventions.md
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -40,16 +52,19 @@ src/wine_classifier/__main__.py
 src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
 src/wine_classifier/cli/adopting.py
 src/wine_classifier/cli/answering.py
 src/wine_classifier/cli/common.py
+src/wine_classifier/cli/comparing.py
 src/wine_classifier/cli/learning.py
 src/wine_classifier/cli/remote.py
 src/wine_classifier/cli/shipping.py
 src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
+src/wine_classifier/cli/watching.py
 src/wine_classifier/errors.py
 src/wine_classifier/model/__init__.py
 src/wine_classifier/model/arrays.py
@@ -57,6 +72,13 @@ src/wine_classifier/model/engine.py
 src/wine_classifier/model/estimator.py
 src/wine_classifier/model/kernels.py
 src/wine_classifier/model/predictor.py
+src/wine_classifier/monitoring/__init__.py
+src/wine_classifier/monitoring/drift.py
+src/wine_classifier/monitoring/live.py
+src/wine_classifier/monitoring/page.py
+src/wine_classifier/monitoring/report.py
+src/wine_classifier/monitoring/statistics.py
+src/wine_classifier/monitoring/verdict.py
 src/wine_classifier/py.typed
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
@@ -77,14 +99,17 @@ src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
 src/wine_classifier/serving/server.py
 src/wine_classifier/serving/service.py
+src/wine_classifier/serving/shadow.py
 src/wine_classifier/serving/telemetry.py
 src/wine_classifier/serving/tracing.py
+src/wine_classifier/serving/trial.py
 src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
 src/wine_classifier/training/adopt.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/reference.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 tests/artifacts/test_artifact.py
@@ -92,11 +117,20 @@ tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
 tests/conftest.py
+tests/known.py
 tests/line.py
 tests/model/test_arrays.py
 tests/model/test_estimator.py
 tests/model/test_kernels.py
+tests/model/test_pattern.py
 tests/model/test_predictor.py
+tests/monitoring/test_commands.py
+tests/monitoring/test_drift.py
+tests/monitoring/test_live.py
+tests/monitoring/test_page.py
+tests/monitoring/test_statistics.py
+tests/monitoring/test_verdict.py
+tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
 tests/serving/conftest.py
@@ -113,8 +147,10 @@ tests/serving/test_probe.py
 tests/serving/test_page.py
 tests/serving/test_routes.py
 tests/serving/test_server.py
+tests/serving/test_shadow.py
 tests/serving/test_telemetry.py
 tests/serving/test_tracing.py
+tests/serving/test_trial.py
 tests/test_arrows.py
 tests/test_cli.py
 tests/test_errors.py
@@ -123,9 +159,11 @@ tests/test_settings.py
 tests/training/test_adopt.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
+tests/training/test_reference.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
+tools/conventions.py
 tools/template.py
 waivers.toml
 """.split()
@@ -150,7 +188,8 @@ DEPLOYMENTS = {
 def deployment(target: str) -> list[str]:
     """What is there for one place to run in; nothing for `none`."""
     files = [f"deploy/{target}/{each}" for each in DEPLOYMENTS[target].split()]
-    return [*files, "deploy/deploy.py", "tests/test_deploy.py"]
+    machinery = ["deploy/deploy.py", "tests/test_deploy.py"]
+    return [*files, *machinery, ".github/workflows/deploy.yml"]
 
 
 LICENSES = {

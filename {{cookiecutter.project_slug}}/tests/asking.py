@@ -4,6 +4,7 @@ import time
 from collections.abc import (
     Callable,
     Iterator,
+    Mapping,
 )
 from contextlib import (
     contextmanager,
@@ -17,6 +18,9 @@ from typing import (
 )
 
 import httpx2
+from prometheus_client.parser import (
+    text_string_to_metric_families,
+)
 from starlette.testclient import (
     TestClient,
 )
@@ -29,12 +33,16 @@ from {{cookiecutter.__package_name}}.app import (
 )
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
+    build,
 )
 from {{cookiecutter.__package_name}}.serving.edge import (
     Edge,
 )
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
+)
+from {{cookiecutter.__package_name}}.serving.trial import (
+    new_service,
 )
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
@@ -81,11 +89,42 @@ def asking(
     artifact: Artifact,
     settings: Settings,
     make_api: Callable[[Service], Any] = create_api,
+    others: Mapping[str, Artifact] | None = None,
 ) -> Iterator[Asked]:
-    service = Service(settings, load=lambda: artifact)
+    """others: by URI, for the settings of a canary or a shadow."""
+    versions = {settings.model_uri: artifact, **(others or {})}
+    service = new_service(settings, versions.__getitem__)
     edge = Edge(service, make_api)
     row = [feature.median for feature in artifact.manifest.signature.features]
     with TestClient(edge, raise_server_exceptions=False) as client:
         asked = Asked(edge, client, row)
         asked.wait_until(lambda: service.phase != "starting")
         yield asked
+
+
+def another(artifact: Artifact) -> Artifact:
+    """A version of another name that answers the same."""
+    manifest = artifact.manifest
+    return build(
+        manifest.name,
+        artifact.files,
+        manifest.signature,
+        manifest.evaluation,
+        manifest.baseline,
+        ["the name differs"],
+        manifest.provenance,
+        manifest.expected,
+        manifest.reference,
+    )
+
+
+def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:
+    page = ask.client.get("/metrics").text
+    return {
+        (
+            sample.name,
+            tuple(sample.labels[name] for name in sorted(sample.labels)),
+        ): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }

@@ -62,6 +62,13 @@ SENTENCES = [
         "authorization: expected 'Bearer' and a valid key, received none that is",
     ),
     (
+        errors.StateRefused("trees", "builtins.set"),
+        "model state 'trees': expected an array of numbers or text, a finite number, "
+        "text, or lists and dicts of these, received builtins.set. Anything else needs "
+        "pickle, and reading a pickle can run any code: let to_arrays return the "
+        "arrays that it is made of, or export the model to ONNX",
+    ),
+    (
         errors.BodyTooSlow(30.0),
         "body: expected all of it by now, got less in 30.0 s",
     ),

@@ -102,9 +102,10 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
         out, err = training.communicate()
     assert training.returncode == 0, err
     version = json.loads(out)["version"]
-    assert err.endswith(f"learned from 133 rows\nversion {version} is promoted\n")
-
     artifact = store.get()
+    rows = artifact.manifest.provenance.train_rows
+    assert rows + artifact.manifest.evaluation.rows == len(table.y)
+    assert err.endswith(f"learned from {rows} rows\nversion {version} is promoted\n")
     assert artifact.manifest.version == version
     expected = artifact.predictor().predict(table.X)
 
@@ -116,23 +117,30 @@ def test_from_a_data_file_to_an_answer_over_http_and_a_clean_end(
     ):
         address = f"http://127.0.0.1:{port}"
         wait_until_ready(service, address)
+        n, d = table.X.shape
+        tensor = {"name": "features", "shape": [n, d], "datatype": "FP64"}
+        tensor["data"] = table.X.tolist()
+        url = f"{address}/v2/models/{MODEL_NAME}/infer"
+        status, reply = ask(url, {"inputs": [tensor]})
+        assert status == 200
+        answers = {each["name"]: each["data"] for each in reply["outputs"]}
+        assert answers.keys() == expected.keys()
+        for name, answer in expected.items():
+            assert answers[name] == pytest.approx(answer.ravel().tolist())
+
         url = f"{address}/v1/models/{MODEL_NAME}:predict"
         status, reply = ask(url, {"instances": table.X.tolist()})
-        assert status == 200
-        answers = reply["predictions"]
-        assert [each["label"] for each in answers] == expected["label"].tolist()
-        assert [each["probabilities"] for each in answers] == [
-            pytest.approx(row) for row in expected["probabilities"].tolist()
-        ]
-
-        status, reply = ask(url, {"instances": [[1.0] * 12]})
-        assert (status, list(reply)) == (400, ["error"])
-        assert "13" in reply["error"]
-        assert "12" in reply["error"]
+        assert (status, len(reply["predictions"])) == (200, n)
+        status, reply = ask(url, {"instances": [[1.0] * (d + 1)]})
+        assert (status, reply) == (
+            400,
+            {"error": f"instances[0]: expected {d} numbers, received {d + 1}"},
+        )
 
         service.send_signal(signal.SIGTERM)
         _, err = service.communicate()
     assert (service.returncode, err) == (0, "")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    asked = [line for line in lines if line.get("route", "").endswith(":predict")]
-    assert [(line["status"], line["rows"]) for line in asked] == [(200, 178), (400, 0)]
+    asked = [line for line in lines if "rows" in line and "model" in line["route"]]
+    told = [(line["status"], line["rows"]) for line in asked]
+    assert told == [(200, n), (200, n), (400, 0)]

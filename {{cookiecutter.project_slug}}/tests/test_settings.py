@@ -34,6 +34,9 @@ READ = [
     ("ML_COMPILED_DIR", "/app/compiled", "compiled_dir", "/app/compiled"),
     ("ML_PAGE", "0", "page", False),
     ("ML_CPU_BUDGET", "1.5", "cpu_budget", 1.5),
+    ("ML_CANARY_URI", "models/7", "canary_uri", "models/7"),
+    ("ML_CANARY_PERCENT", "2.5", "canary_percent", 2.5),
+    ("ML_SHADOW_URI", "models/7", "shadow_uri", "models/7"),
 ]
 REFUSED = [
     ("ML_MODEL_URI", "", "a store, or one version in it"),
@@ -59,6 +62,8 @@ REFUSED = [
     ("ML_CPU_BUDGET", "-1", "cores up to 4096; 0 takes the container's quota"),
     ("ML_CPU_BUDGET", "all", "cores up to 4096; 0 takes the container's quota"),
     ("ML_CPU_BUDGET", "4097", "cores up to 4096; 0 takes the container's quota"),
+    ("ML_CANARY_PERCENT", "-1", "percent of the requests, 0 to 100"),
+    ("ML_CANARY_PERCENT", "101", "percent of the requests, 0 to 100"),
     ("PORT", "http", "a port, 0 to 65535"),
 ]
 
@@ -104,6 +109,9 @@ def test_nothing_set_gives_the_defaults() -> None:
         "compiled_dir": "",
         "page": True,
         "cpu_budget": 0.0,
+        "canary_uri": "",
+        "canary_percent": 0.0,
+        "shadow_uri": "",
     }
 
 
@@ -119,6 +127,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("ML_DEADLINE_S", "3600"),
         ("ML_DRAIN_S", "3600"),
         ("ML_CPU_BUDGET", "0"),
+        ("ML_CANARY_PERCENT", "100"),
         ("ML_HOST", "h"),
         ("ML_MODEL_URI", "."),
         ("ML_ROOT_PATH", "/v"),

@@ -7,6 +7,7 @@ from . import MODEL_NAME
 from .artifacts.store import open_version
 from .serving.edge import Edge
 from .serving.service import Service
+from .serving.trial import new_service
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def create_app(settings: Settings | None = None) -> Edge:
     this function too.
     """
     settings = settings or read_settings(os.environ)
-    uri = settings.model_uri
-    service = Service(settings, load=lambda: open_version(uri, MODEL_NAME))
+    service = new_service(settings, lambda uri: open_version(uri, MODEL_NAME))
     return Edge(service, create_api)
 
 

@@ -7,6 +7,7 @@ ProjectError
 ├── ArtifactError
 │   ├── ArtifactMissing    no such model or version in the store
 │   ├── ArtifactCorrupt    files that don't match their manifest
+│   ├── StateRefused       a model's state that can't be stored safely
 │   ├── PromotionRefused   the version didn't pass its gate
 │   └── AdoptionRefused    a model made elsewhere can't be served here
 ├── RequestError           the client's doing
@@ -67,6 +68,16 @@ class ArtifactCorrupt(ArtifactError):
         super().__init__(f"{place}: expected {expected}, received {received}")
 
 
+class StateRefused(ArtifactError):
+    def __init__(self, name: str, received: str) -> None:
+        super().__init__(
+            f"model state {name!r}: expected an array of numbers or text, a finite "
+            f"number, text, or lists and dicts of these, received {received}. Anything "
+            "else needs pickle, and reading a pickle can run any code: let to_arrays "
+            "return the arrays that it is made of, or export the model to ONNX"
+        )
+
+
 class PromotionRefused(ArtifactError):
     def __init__(self, version: str, failures: Sequence[str]) -> None:
         super().__init__(
@@ -92,7 +103,16 @@ class Malformed(RequestError):
 
 
 class FieldInvalid(RequestError):
-    def __init__(self, field: str, expected: str, received: object) -> None:
+    """`missing`: the name or place of the feature that a row has no value for."""
+
+    def __init__(
+        self,
+        field: str,
+        expected: str,
+        received: object,
+        missing: str | int | None = None,
+    ) -> None:
+        self.missing = missing
         super().__init__(
             f"{field}: expected {expected}, received {shortened(received)}"
         )

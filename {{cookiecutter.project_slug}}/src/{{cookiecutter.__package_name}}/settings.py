@@ -68,6 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="cores up to 4096; 0 takes the container's quota", ge=0, le=4096
         ),
     ] = 0.0
+    canary_uri: Annotated[
+        str, Meta(description="a store, or one version in it, or nothing")
+    ] = ""
+    canary_percent: Annotated[
+        float, Meta(description="percent of the requests, 0 to 100", ge=0, le=100)
+    ] = 0.0
+    shadow_uri: Annotated[
+        str, Meta(description="a store, or one version in it, or nothing")
+    ] = ""
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}

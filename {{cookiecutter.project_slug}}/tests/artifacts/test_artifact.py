@@ -4,6 +4,9 @@ from datetime import datetime
 
 import msgspec
 import pytest
+from known import (
+    WEIGHTS,
+)
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
@@ -17,8 +20,8 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.errors import (
     ArtifactCorrupt,
 )
-from {{cookiecutter.__package_name}}.model import (
-    engine,
+from {{cookiecutter.__package_name}}.model.arrays import (
+    to_files,
 )
 
 
@@ -35,7 +38,7 @@ def test_a_version_is_named_by_its_time_and_its_content(artifact: Artifact) -> N
     assert len(digest) == 12
     other = build(
         manifest.name,
-        engine.files(artifact.arrays | {"coef": artifact.arrays["coef"] + 1e-12}),
+        to_files({"weights": WEIGHTS}),
         manifest.signature,
         manifest.evaluation,
         manifest.baseline,
@@ -51,9 +54,21 @@ def test_a_manifest_comes_back_as_it_was(artifact: Artifact) -> None:
     assert read_manifest("here", written(artifact)) == artifact.manifest
 
 
+def test_a_version_from_before_there_was_a_reference_still_loads(
+    artifact: Artifact,
+) -> None:
+    """Its name is a digest of what it held then, so nothing may be added to it."""
+    nameless = msgspec.structs.replace(artifact.manifest, version="")
+    content = msgspec.json.encode(nameless, order="deterministic")
+    content = content.partition(b',"reference":')[0] + b"}"
+    version = f"{artifact.manifest.created:%Y%m%dT%H%M%SZ}-{sha256(content)[:12]}"
+    content = content.replace(b'"version":""', f'"version":"{version}"'.encode())
+    assert not read_manifest("here", content).reference
+
+
 def test_an_edited_manifest_is_refused(artifact: Artifact) -> None:
     evaluation = msgspec.to_builtins(artifact.manifest.evaluation)
-    evaluation["metrics"]["accuracy"] = 1.0
+    evaluation["metrics"]["accuracy"] = 2.0
     content = written(artifact, evaluation=evaluation)
     with pytest.raises(ArtifactCorrupt) as refusal:
         read_manifest("manifest.json", content)

@@ -1,10 +1,7 @@
-"""The learning pattern: what fit, update and predict promise."""
+"""What the shipped model promises beyond the pattern. Goes when its model goes."""
 
 import numpy as np
 import pytest
-from sklearn.utils.estimator_checks import (
-    parametrize_with_checks,
-)
 
 from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
@@ -16,17 +13,12 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 LEARNED = ("coef_", "intercept_", "mean_", "m2_", "count_", "steps_")
 
 
-@parametrize_with_checks([Estimator()])
-def test_scikit_learn_accepts_it(estimator: Estimator, check) -> None:
-    check(estimator)
-
-
 def assert_same(one: Estimator, other: Estimator) -> None:
     for name in LEARNED:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-@pytest.mark.parametrize("sizes", [[89, 89], [1, 177], [60, 60, 58], [1] * 178])
+@pytest.mark.parametrize("sizes", [[89, 89], [1, 177], [60, 60, 58], [1] * 20 + [158]])
 def test_updates_in_order_leave_exactly_what_one_pass_leaves(
     table: Table, sizes: list[int]
 ) -> None:
@@ -56,21 +48,6 @@ def test_many_updates_learn_the_problem(table: Table) -> None:
         order = random.permutation(len(table.y))
         estimator.update(table.X[order], table.y[order], classes=np.unique(table.y))
     assert np.mean(estimator.predict(table.X) == table.y) > 0.97
-
-
-def test_fit_forgets_what_was_learned_before(table: Table) -> None:
-    once = Estimator().fit(table.X, table.y)
-    twice = Estimator().fit(table.X[::-1], table.y[::-1]).fit(table.X, table.y)
-    assert_same(twice, once)
-
-
-def test_arrays_bring_an_estimator_back_to_learn_on(table: Table) -> None:
-    first = Estimator().fit(table.X, table.y)
-    second = Estimator().from_arrays(first.to_arrays(), list(first.classes_))
-    first.update(table.X[:5], table.y[:5])
-    second.update(table.X[:5], table.y[:5])
-    assert_same(second, first)
-    np.testing.assert_array_equal(second.predict(table.X), first.predict(table.X))
 
 
 def test_arrays_brought_back_are_copies(table: Table) -> None:

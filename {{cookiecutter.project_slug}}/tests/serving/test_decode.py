@@ -257,6 +257,14 @@ def test_id_outputs_and_binary_wishes_are_kept() -> None:
             "instances[0]: expected feature 'c', received none",
         ),
         (
+            '{"instances": [{"a": 1, "b": null, "c": 3}]}',
+            "instances[0].b: expected a number, received null",
+        ),
+        (
+            '{"instances": [{"a": 1, "b": "2", "c": null}], [',
+            "instances[0][...]: expected a number, received a string",
+        ),
+        (
             '{"instances": [{"a": 1, "b": 2, "c": 3, "d": 4}]}',
             "instances[0]: expected features a, b, c, received 'd'",
         ),

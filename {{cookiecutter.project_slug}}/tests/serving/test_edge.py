@@ -6,7 +6,6 @@ import re
 import threading
 
 import numpy as np
-import oracle
 import pytest
 from asking import (
     V1,
@@ -16,6 +15,12 @@ from asking import (
 )
 from fastapi import (
     FastAPI,
+)
+from known import (
+    CLASSES,
+    ROWS,
+    probabilities,
+    values,
 )
 from starlette.testclient import (
     TestClient,
@@ -50,40 +55,49 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 )
 
 
-def test_v1_answers_what_the_oracle_says(
-    ask: Asked, artifact: Artifact, table: Table
-) -> None:
-    arrays = artifact.arrays
-    names = ("mean", "scale", "coef", "intercept")
-    expected = oracle.predict(table.X, *(arrays[name] for name in names))
-    answer = ask.v1(table.X.tolist()).json()["predictions"]
-    probabilities = [each["probabilities"] for each in answer]
-    np.testing.assert_allclose(probabilities, expected, atol=1e-12)
-    classes = artifact.manifest.signature.classes
-    best = [classes[c] for c in expected.argmax(axis=1)]
-    assert [each["label"] for each in answer] == best
+def test_v1_answers_with_labels_and_probabilities(ask_classes: Asked) -> None:
+    answer = ask_classes.v1(ROWS.tolist()).json()["predictions"]
+    expected = probabilities(ROWS)
+    best = expected.argmax(axis=1)
+    assert [each["label"] for each in answer] == [CLASSES[c] for c in best]
+    assert [each["probabilities"] for each in answer] == expected.tolist()
 
 
-def test_v2_answers_what_v1_answers(ask: Asked, table: Table) -> None:
-    n = len(table.X)
-    v1 = ask.v1(table.X.tolist()).json()["predictions"]
-    v2 = ask.v2(table.X.ravel().tolist(), n, id="abc").json()
-    label, probabilities = v2["outputs"]
+def test_v1_answers_with_numbers(ask_numbers: Asked) -> None:
+    answer = ask_numbers.v1(ROWS.tolist()).json()
+    assert answer == {"predictions": values(ROWS).tolist()}
+
+
+def test_v2_answers_what_v1_answers(ask_classes: Asked) -> None:
+    n = len(ROWS)
+    v1 = ask_classes.v1(ROWS.tolist()).json()["predictions"]
+    v2 = ask_classes.v2(ROWS.ravel().tolist(), n, id="abc").json()
+    label, shares = v2["outputs"]
     assert v2["id"] == "abc"
-    assert v2["model_version"] == ask.edge.service.version
+    assert v2["model_version"] == ask_classes.edge.service.version
     assert label == {
         "name": "label",
         "shape": [n],
         "datatype": "BYTES",
         "data": [each["label"] for each in v1],
     }
-    assert probabilities["shape"] == [n, 3]
-    assert probabilities["data"] == [p for each in v1 for p in each["probabilities"]]
+    assert shares["shape"] == [n, 3]
+    assert shares["data"] == [p for each in v1 for p in each["probabilities"]]
 
 
-def test_binary_tensors_in_both_directions(ask: Asked, table: Table) -> None:
-    n, d = table.X.shape
-    tail = table.X.astype("<f8").tobytes()
+def test_v2_answers_with_numbers(ask_numbers: Asked) -> None:
+    (value,) = ask_numbers.v2(ROWS.ravel().tolist(), len(ROWS)).json()["outputs"]
+    assert value == {
+        "name": "value",
+        "shape": [len(ROWS)],
+        "datatype": "FP64",
+        "data": values(ROWS).tolist(),
+    }
+
+
+def test_binary_tensors_in_both_directions(ask_classes: Asked) -> None:
+    n, d = ROWS.shape
+    tail = ROWS.astype("<f8").tobytes()
     tensor = {
         "name": "features",
         "shape": [n, d],
@@ -93,7 +107,7 @@ def test_binary_tensors_in_both_directions(ask: Asked, table: Table) -> None:
     head = json.dumps(
         {"inputs": [tensor], "parameters": {"binary_data_output": True}}
     ).encode()
-    answer = ask.client.post(
+    answer = ask_classes.client.post(
         V2,
         content=head + tail,
         headers={
@@ -103,21 +117,19 @@ def test_binary_tensors_in_both_directions(ask: Asked, table: Table) -> None:
     )
     assert answer.headers["content-type"] == "application/octet-stream"
     length = int(answer.headers["inference-header-content-length"])
-    label, probabilities = json.loads(answer.content[:length])["outputs"]
+    label, shares = json.loads(answer.content[:length])["outputs"]
     rest = answer.content[length:]
     labels = rest[: label["parameters"]["binary_data_size"]]
     numbers = rest[label["parameters"]["binary_data_size"] :]
-    expected = ask.v1(table.X.tolist()).json()["predictions"]
-    first = expected[0]["label"].encode()
+    expected = probabilities(ROWS)
+    first = CLASSES[expected[0].argmax()].encode()
     assert labels.startswith(len(first).to_bytes(4, "little") + first)
-    assert len(numbers) == probabilities["parameters"]["binary_data_size"] == n * 3 * 8
-    np.testing.assert_array_equal(
-        np.frombuffer(numbers).reshape(n, 3),
-        [each["probabilities"] for each in expected],
-    )
+    assert len(numbers) == shares["parameters"]["binary_data_size"] == n * 3 * 8
+    np.testing.assert_array_equal(np.frombuffer(numbers).reshape(n, 3), expected)
 
 
-def test_only_the_outputs_that_were_asked_for_are_sent(ask: Asked) -> None:
+def test_only_the_outputs_that_were_asked_for_are_sent(ask_classes: Asked) -> None:
+    ask = ask_classes
     answer = ask.v2(ask.row, outputs=[{"name": "probabilities"}]).json()
     assert [each["name"] for each in answer["outputs"]] == ["probabilities"]
     refused = ask.v2(ask.row, outputs=[{"name": "logits"}])
@@ -232,7 +244,7 @@ def test_too_many_bytes_or_rows_are_refused(artifact: Artifact) -> None:
 def test_nothing_is_compiled_after_ready(ask: Asked, table: Table) -> None:
     ask.v1([ask.row])
     before = compilations()
-    for rows in (1, 2, 3, 178):
+    for rows in (1, 2, 3, len(table.X)):
         ask.v1(table.X[:rows].tolist())
         ask.v2(table.X[:rows].tolist(), rows)
     ask.v1([dict(zip(ask.edge.service.predictor.features, ask.row, strict=True))])
@@ -266,7 +278,7 @@ def test_a_fault_of_our_own_tells_the_client_nothing(
     def broken(X: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(ask.edge.service.predictor, "predict", broken)
+    monkeypatch.setattr(ask.edge.service, "predict", broken)
     answer = ask.v1([ask.row])
     assert answer.status_code == 500
     assert answer.json() == {"error": "internal error; see the log"}
@@ -407,7 +419,8 @@ def test_the_documented_routes_wait_for_the_model_they_describe(
         request = client.get("/openapi.json").json()["paths"][
             "/v1/models/{model}:predict"
         ]["post"]["requestBody"]["content"]["application/json"]
-        assert len(request["example"]["instances"][0]) == 13
+        features = artifact.manifest.signature.features
+        assert len(request["example"]["instances"][0]) == len(features)
 
 
 def test_an_application_that_cannot_be_made_leaves_its_reason_in_the_log(
@@ -434,16 +447,16 @@ def test_the_stream_of_an_unknown_model_is_refused(ask: Asked, name: str) -> Non
 
 
 def test_a_large_answer_is_the_same_as_many_small_ones(
-    ask: Asked, table: Table
+    ask_classes: Asked,
 ) -> None:
     """Encoding goes slice by slice, so that no other request has to wait for long."""
-    rows = np.tile(table.X, (30, 1))
+    ask, rows = ask_classes, np.tile(ROWS, (90, 1))
     large = ask.v1(rows.tolist()).json()["predictions"]
-    small = ask.v1(table.X.tolist()).json()["predictions"] * 30
+    small = ask.v1(ROWS.tolist()).json()["predictions"] * 90
     assert [each["label"] for each in large] == [each["label"] for each in small]
     for one, other in zip(large, small, strict=True):
         assert one["probabilities"] == pytest.approx(other["probabilities"], rel=1e-12)
-    outputs = ask.v2(rows.tolist(), len(rows)).json()["outputs"]
+    outputs = ask.v2(rows.ravel().tolist(), len(rows)).json()["outputs"]
     assert outputs[0]["data"] == [each["label"] for each in large]
     assert outputs[1]["data"] == [p for each in large for p in each["probabilities"]]
 

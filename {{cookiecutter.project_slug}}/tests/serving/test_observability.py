@@ -9,10 +9,18 @@ from typing import (
 
 import pytest
 from asking import (
-    Asked,
+    another,
+    asking,
 )
 from prometheus_client.parser import (
     text_string_to_metric_families,
+)
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
 )
 
 GIVEN_BY_PROMETHEUS = {"up"}
@@ -24,7 +32,7 @@ GROUPING = re.compile(r"\b(?:by|on)\s*\(([^)]*)\)")
 MATCHERS = re.compile(r"\{([^}]*)\}")
 DURATION = re.compile(r"\[[^]]*\]")
 WORD = re.compile(r"\b[a-z_]+\b(?!\s*\()")
-OPERATORS = {"and", "or", "unless", "sum", "count", "group"}
+OPERATORS = {"and", "or", "unless", "sum", "count", "group", "max", "min"}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +53,12 @@ def expressions(alerts: str, panels: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def exposed(ask: Asked) -> dict[str, set[str]]:
+def exposed(artifact: Artifact) -> dict[str, set[str]]:
     """Each metric of a service that has been asked something, with its labels."""
-    ask.v1([ask.row])
-    page = ask.client.get("/metrics").text
+    settings = Settings(canary_uri="other", shadow_uri="other")
+    with asking(artifact, settings, others={"other": another(artifact)}) as ask:
+        ask.v1([ask.row])
+        page = ask.client.get("/metrics").text
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(page)
@@ -111,7 +121,8 @@ def test_the_dashboard_shows_every_metric(
 ) -> None:
     targets = [target for panel in panels for target in panel["targets"]]
     shown = set().union(*(metrics_in(target["expr"]) for target in targets))
-    parts = {"http_request_seconds_count", "http_request_seconds_sum"}
+    histograms = ("http_request_seconds", "shadow_difference")
+    parts = {f"{name}_{part}" for name in histograms for part in ("count", "sum")}
     assert exposed.keys() - parts == shown
 
 

@@ -21,23 +21,28 @@ V2_MODEL = f"/v2/models/{MODEL_NAME}"
 V1_MODEL = f"/v1/models/{MODEL_NAME}"
 
 
-def test_metadata_tells_the_signature(ask: Asked, artifact: Artifact) -> None:
-    version = artifact.manifest.version
+def test_metadata_tells_the_signature(ask_classes: Asked) -> None:
+    version = ask_classes.edge.service.version
     for path in (V2_MODEL, f"{V2_MODEL}/versions/{version}"):
-        told = ask.client.get(path).json()
+        told = ask_classes.client.get(path).json()
         assert told["name"] == MODEL_NAME
         assert told["versions"] == [version]
         assert told["inputs"] == [
-            {"name": "features", "datatype": "FP64", "shape": [-1, 13]}
+            {"name": "features", "datatype": "FP64", "shape": [-1, 2]}
         ]
         assert told["outputs"] == [
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64", "shape": [-1, 3]},
         ]
-        assert told["parameters"]["classes"] == ["barbera", "barolo", "grignolino"]
-        assert told["parameters"]["features"][0]["name"] == "alcohol"
-        assert told["parameters"]["features"][0]["unit"] == "% vol"
-        assert told["parameters"]["metrics"] == artifact.manifest.evaluation.metrics
+        assert told["parameters"]["classes"] == ["reed", "rush", "sedge"]
+        assert told["parameters"]["features"][0]["name"] == "length"
+        assert told["parameters"]["features"][0]["unit"] == "cm"
+        assert told["parameters"]["metrics"] == {"accuracy": 1.0}
+
+
+def test_metadata_of_a_model_of_numbers_has_one_output(ask_numbers: Asked) -> None:
+    told = ask_numbers.client.get(V2_MODEL).json()
+    assert told["outputs"] == [{"name": "value", "datatype": "FP64", "shape": [-1]}]
 
 
 def test_metadata_tells_all_that_the_page_shows(ask: Asked, artifact: Artifact) -> None:

@@ -7,11 +7,8 @@ import logging
 import pytest
 from asking import (
     V1,
-    Asked,
     asking,
-)
-from prometheus_client.parser import (
-    text_string_to_metric_families,
+    scrape,
 )
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -26,18 +23,6 @@ from {{cookiecutter.__package_name}}.settings import (
 )
 
 
-def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:
-    page = ask.client.get("/metrics").text
-    return {
-        (
-            sample.name,
-            tuple(sample.labels[name] for name in sorted(sample.labels)),
-        ): sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-    }
-
-
 def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> None:
     with asking(artifact, Settings()) as ask:
         version = ask.edge.service.version
@@ -49,12 +34,30 @@ def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> N
         assert seen["http_requests_total", ("200", V1, version)] == 3
         assert seen["http_requests_total", ("400", V1, version)] == 1
         assert seen["http_requests_total", ("404", "other", version)] == 1
-        assert seen["http_request_seconds_count", ("200", V1)] == 3
-        assert seen["http_request_seconds_bucket", ("200", "+Inf", V1)] == 3
+        assert seen["http_request_seconds_count", ("200", V1, version)] == 3
+        assert seen["http_request_seconds_bucket", ("200", "+Inf", V1, version)] == 3
         assert seen["predicted_rows_total", ()] == 6
         assert seen["model_ready", ()] == 1
         assert seen["requests_shed_total", ()] == 0
         assert seen["model_info", (ask.edge.service.name, version)] == 1
+
+
+def test_what_is_asked_and_answered_is_watched(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        ask.v1([ask.row, ask.row])
+        ask.v2(ask.row)
+        features = artifact.manifest.signature.features
+        named = {feature.name: feature.median for feature in features}
+        ask.v1([{**named, "hue": None}])
+        ask.v1([[*ask.row[:-1], None]])
+        ask.v1([["no"]])
+        seen = scrape(ask)
+        assert seen["watched_rows_total", ()] == 3
+        assert seen["feature_missing_total", ("hue",)] == 1
+        assert seen["feature_missing_total", (features[-1].name,)] == 1
+        assert seen["drift_psi", ("feature", "hue")] > 0
+        ask.v1([ask.row])
+        ask.wait_until(lambda: ask.edge.service.live.rows == 4)
 
 
 def test_every_request_leaves_one_line_that_is_json(artifact: Artifact) -> None:

@@ -205,7 +205,8 @@ def test_batches_together_are_the_whole(
     sample: Path, contract: Contract, table: Table
 ) -> None:
     batches = list(read_batches(sample, contract, 50))
-    assert [len(batch.y) for batch in batches] == [50, 50, 50, 28]
+    sizes = [len(batch.y) for batch in batches]
+    assert (max(sizes), sizes[-1]) == (50, (len(table.y) - 1) % 50 + 1)
     np.testing.assert_array_equal(np.vstack([batch.X for batch in batches]), table.X)
     np.testing.assert_array_equal(np.hstack([batch.y for batch in batches]), table.y)
 
@@ -224,14 +225,11 @@ def test_rows_to_predict_need_no_target(tmp_path: Path, text: str) -> None:
     assert (table.X.tolist(), table.y.tolist()) == ([[1.0, 2.0]], [])
 
 
-def test_the_shipped_sample_keeps_its_contract(table: Table) -> None:
-    names, counts = np.unique(table.y, return_counts=True)
-    assert table.X.shape == (178, 13)
-    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
-        "barbera": 48,
-        "barolo": 59,
-        "grignolino": 71,
-    }
+def test_the_sample_keeps_its_contract(table: Table, contract: Contract) -> None:
+    assert table.X.shape == (len(table.y), len(contract.features))
+    assert len(table.y) > 0
+    if contract.classes:
+        assert set(table.y) == set(contract.classes)
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
@@ -241,8 +239,8 @@ def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_contract_names_its_columns_in_order(contract: Contract) -> None:
-    assert contract.names[:3] == ["alcohol", "malic_acid", "ash"]
-    assert (contract.target, len(contract.names)) == ("cultivar", 13)
+    assert PLANTS.names == ["length", "width"]
+    assert contract.names == [column.name for column in contract.features]
 
 
 FEATURE = '[[features]]\nname = "length"\n'

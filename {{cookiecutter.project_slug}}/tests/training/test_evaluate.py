@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known import (
+    ROWS,
+    known,
+)
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
-    Artifact,
     Evaluation,
 )
 from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
+    TrainingImpossible,
 )
 from {{cookiecutter.__package_name}}.model.predictor import (
     Outputs,
@@ -21,6 +25,7 @@ from {{cookiecutter.__package_name}}.training.dataset import (
     Table,
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
+    METRICS,
     Thresholds,
     calibrate,
     calibration_error,
@@ -121,15 +126,58 @@ def test_the_baseline_of_numbers_knows_their_mean() -> None:
     assert judged.metrics == {"mae": 2.0, "rmse": 2.0, "r2": 0.0}
 
 
-def test_what_is_judged_is_what_the_service_would_answer(
-    artifact: Artifact, table: Table
+def test_what_is_judged_is_what_the_service_would_answer() -> None:
+    predictor = known().predictor()
+    said = predictor.predict(ROWS)["label"].astype(str)
+    y = np.where(np.arange(60) < 50, said, np.roll(said, 1))
+    judged = evaluate(predictor, Table(ROWS, y))
+    assert judged.rows == 60
+    assert judged.metrics["accuracy"] == pytest.approx(np.mean(said == y))
+    assert sum(map(sum, judged.confusion)) == 60
+
+
+class Saying(Predictor):
+    """One answer to whatever it is asked."""
+
+    def __init__(self, classes: tuple[str, ...], answer: list) -> None:
+        self.classes = classes
+        self.answer = np.array(answer)
+
+    def predict(self, X: np.ndarray) -> Outputs:
+        return {"probabilities" if self.classes else "value": self.answer}
+
+
+@pytest.mark.parametrize(
+    ("classes", "answer", "message"),
+    [
+        (("reed", "sedge"), [[0.5, 0.5], [math.nan, 0.5]], "probabilities: expected f"),
+        ((), [1.0, math.inf], "value: expected finite numbers, received others; if le"),
+        (
+            ("reed", "sedge"),
+            [[2.0, 1.0], [0.5, 0.5]],
+            "probabilities: expected none below 0 and a sum of 1 in each row, received "
+            "[2.0, 1.0] for the first; divide each row by its sum in predict of "
+            "model/kernels.py",
+        ),
+        (("reed", "sedge"), [[-0.5, 1.5], [0.5, 0.5]], "probabilities: expected none"),
+    ],
+)
+def test_answers_that_are_none_are_refused(
+    classes: tuple[str, ...], answer: list, message: str
 ) -> None:
-    predictor = artifact.predictor()
-    wrong = np.mean(predictor.predict(table.X)["label"] != table.y)
-    judged = evaluate(predictor, table)
-    assert judged.rows == 178
-    assert judged.metrics["accuracy"] == pytest.approx(1 - wrong)
-    assert sum(map(sum, judged.confusion)) == 178
+    table = Table(np.zeros((2, 1)), np.array(["reed", "sedge"] if classes else [1, 2]))
+    with pytest.raises(TrainingImpossible) as refusal:
+        evaluate(Saying(classes, answer), table)
+    assert str(refusal.value).startswith(message)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_metrics_of_a_task_are_those_that_are_measured(task: str) -> None:
+    table = Table(np.zeros((2, 1)), np.array(["reed", "sedge"]))
+    judged = evaluate_baseline(("reed", "sedge"), np.array([0.5, 0.5]), table)
+    if task == "regression":
+        judged = judge_values(np.zeros(2), np.ones(2))
+    assert tuple(judged.metrics) == METRICS[task]
 
 
 class Doubling(Predictor):
@@ -222,9 +270,10 @@ def test_a_threshold_for_an_unknown_metric_is_refused(thresholds: Thresholds) ->
     )
 
 
-def test_thresholds_are_read_from_a_file(thresholds: Thresholds) -> None:
-    assert thresholds.better_than_baseline == ("accuracy", "log_loss")
-    assert thresholds.at_least["accuracy"] == 0.9
+def test_thresholds_are_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "thresholds.toml"
+    path.write_text('better_than_baseline = ["rmse"]\nat_least = { r2 = 0.5 }\n')
+    assert read_thresholds(path) == Thresholds({"r2": 0.5}, {}, ("rmse",))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import msgspec
 from numpy.typing import NDArray
 
 from ..errors import ArtifactCorrupt
-from ..model.arrays import WEIGHTS, Files, need, unpack
+from ..model.arrays import WEIGHTS, Files, need, to_state, unpack
 from ..model.predictor import Predictor
+from .reference import Reference
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -104,6 +105,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, File]
     expected: Expected | None = None
     schema: int = SCHEMA
+    # Unset in versions that are older than it: their digest must stay what it was.
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -115,6 +118,11 @@ class Artifact(msgspec.Struct, frozen=True):
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
         return unpack(need(self.files, WEIGHTS))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that the model kept, by name, as it was."""
+        return to_state(self.files)
 
     def predictor(self) -> Predictor:
         signature = self.manifest.signature
@@ -131,6 +139,7 @@ def build(
     gate_failures: list[str],
     provenance: Provenance,
     expected: Expected | None = None,
+    reference: Reference | msgspec.UnsetType = msgspec.UNSET,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
     created = datetime.now(UTC).replace(microsecond=0)
@@ -147,6 +156,7 @@ def build(
             file: File(sha256(content), len(content)) for file, content in files.items()
         },
         expected=expected,
+        reference=reference,
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, dict(files))

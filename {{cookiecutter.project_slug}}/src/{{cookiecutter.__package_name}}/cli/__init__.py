@@ -14,10 +14,12 @@ from .. import MODEL_NAME
 from ..errors import ProjectError
 from .adopting import adopt
 from .answering import predict, serve
+from .comparing import compare
 from .learning import evaluate, train
 from .shipping import warm
 from .smoke import smoke
 from .versions import models
+from .watching import drift
 
 
 def main() -> None:
@@ -48,5 +50,16 @@ def commands(context: click.Context, verbose: bool) -> None:
         logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
-for command in (train, evaluate, adopt, predict, serve, smoke, warm, models):
+for command in (
+    train,
+    evaluate,
+    adopt,
+    predict,
+    serve,
+    smoke,
+    warm,
+    models,
+    drift,
+    compare,
+):
     commands.add_command(command)

@@ -1,30 +1,72 @@
-"""Named arrays to the bytes of weights.npz and back, without pickle; their types."""
+"""What a model learned to the files of a version and back, without pickle; its types.
+
+Arrays stand in weights.npz; what a model keeps besides, in state.json.
+"""
 
 import io
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArtifactCorrupt
+from ..errors import ArtifactCorrupt, StateRefused
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 Arrays = Mapping[str, NDArray[Any]]
+State = Mapping[str, Any]  # arrays, numbers, text, and lists or dicts of these
 Files = Mapping[str, bytes]
 
 WEIGHTS = "weights.npz"
+STATE = "state.json"  # only when a model keeps more than arrays
+
+
+def to_files(state: State) -> dict[str, bytes]:
+    """state: what `to_arrays` of the estimator gave, by name.
+
+    Fails: StateRefused on what would not come back from the files as it was.
+    """
+    check_state(state)
+    files = {WEIGHTS: pack({k: np.asarray(v) for k, v in state.items() if is_array(v)})}
+    if rest := {k: v for k, v in state.items() if not is_array(v)}:
+        files[STATE] = msgspec.json.encode(rest)
+    return files
+
+
+def to_state(files: Files) -> dict[str, Any]:
+    """All that the model kept, by name, as it was. Fails: ArtifactCorrupt."""
+    rest = msgspec.json.decode(files.get(STATE, b"{}"))
+    return {**unpack(need(files, WEIGHTS)), **rest}
+
+
+def check_state(state: State) -> None:
+    """Fails: StateRefused on what only pickle could store."""
+    for name, value in state.items():
+        if is_array(value):
+            if value.dtype.hasobject:
+                raise StateRefused(name, "an array of Python objects")
+        elif not survives_json(value):
+            kind = type(value)
+            raise StateRefused(name, f"{kind.__module__}.{kind.__qualname__}")
+
+
+def is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def survives_json(value: Any) -> bool:
+    """Whether it comes back equal; a tuple, a set, a key 1 and NaN do not."""
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return False
 
 
 def pack(arrays: Arrays) -> bytes:
-    """Fails: TypeError on an array that only pickle could store."""
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise TypeError(
-                f"array {name!r}: expected numbers or fixed-length text, received "
-                "Python objects; store them as arrays of numbers, as in to_arrays"
-            )
+    """One archive of them all."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -53,10 +95,19 @@ def need(files: Files, name: str) -> bytes:
     return files[name]
 
 
-def named(arrays: Arrays, names: list[str]) -> dict[str, NDArray[Any]]:
-    """Those arrays that are asked for. Fails: ArtifactCorrupt when one is missing."""
-    if missing := [name for name in names if name not in arrays]:
+def named(state: State, names: list[str]) -> dict[str, Any]:
+    """What is asked for, as a kernel likes it: numbers bare, arrays in one piece.
+
+    Fails: ArtifactCorrupt when one is missing.
+    """
+    if missing := [name for name in names if name not in state]:
         raise ArtifactCorrupt(
-            "weights", f"arrays named {', '.join(names)}", f"no {missing[0]!r}"
+            "model state", f"values named {', '.join(names)}", f"no {missing[0]!r}"
         )
-    return {name: np.ascontiguousarray(arrays[name]) for name in names}
+    return {name: bare(state[name]) for name in names}
+
+
+def bare(value: Any) -> Any:
+    if not is_array(value):
+        return value
+    return np.ascontiguousarray(value) if value.ndim else value.item()

@@ -188,7 +188,8 @@ class Estimator(ClassifierMixin, BaseEstimator):
             self, X, y, dtype=np.float64, order="C", reset=first
         )
         check_classification_targets(checked[1])
-        return checked
+        # Numba would compile once more for an array that can't be written to.
+        return np.require(checked[0], requirements="W"), checked[1]
 
     def _start(self, classes: NDArray[Any], d: int) -> None:
         if len(classes) < 2:

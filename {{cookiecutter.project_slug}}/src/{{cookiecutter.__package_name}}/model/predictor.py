@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ArtifactCorrupt
 from . import engine
 from .arrays import Files, Floats
 
@@ -40,9 +41,21 @@ class Predictor:
         return {"label": self._labels[answer.argmax(axis=1)], "probabilities": answer}
 
     def warm_up(self) -> None:
-        """Compile, or load from the cache, all that a request will run."""
+        """Compile, or load from the cache, all that a request will run.
+
+        Fails: ArtifactCorrupt when answers come in another shape than they should.
+        """
         for rows in engine.WARM_UP_ROWS:
-            self.predict(np.zeros((rows, len(self.features))))
+            X = np.zeros((rows, len(self.features)))
+            expected = (rows, len(self.classes)) if self.classes else (rows,)
+            received = np.shape(self._run(X))
+            if received != expected:
+                raise ArtifactCorrupt(
+                    engine.WRITTEN_IN,
+                    f"{self.outputs[-1]} of shape {expected} for {rows} rows",
+                    received,
+                )
+            self.predict(X)
 
 
 def compilations() -> int:

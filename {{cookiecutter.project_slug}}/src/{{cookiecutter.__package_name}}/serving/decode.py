@@ -71,7 +71,10 @@ def decode_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Query:
         X = rows_at_once(body, width)
         if X is not None:
             return Query(X)
-    rows = decode_json(v1_body, body).instances
+    try:
+        rows = decode_json(v1_body, body).instances
+    except FieldInvalid as error:
+        raise null_by_name(body, features) or error from None
     if not rows:
         raise FieldInvalid("instances", "one row or more", "none")
     table = np.empty((len(rows), width))
@@ -88,12 +91,28 @@ def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[fl
     if row.keys() != set(features):
         for name in features:
             if name not in row:
-                raise FieldInvalid(f"instances[{i}]", f"feature {name!r}", "none")
+                place = f"instances[{i}]"
+                raise FieldInvalid(place, f"feature {name!r}", "none", missing=name)
         unknown = next(name for name in row if name not in features)
         raise FieldInvalid(
             f"instances[{i}]", f"features {', '.join(features)}", repr(unknown)
         )
     return [row[name] for name in features]
+
+
+def null_by_name(body: bytes, features: tuple[str, ...]) -> FieldInvalid | None:
+    """msgspec doesn't say which member of an object is null, so look again."""
+    try:
+        request = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None  # faults behind the one that was found
+    rows = request.get("instances") if isinstance(request, dict) else None
+    for i, row in enumerate(rows if isinstance(rows, list) else ()):
+        for name in features if isinstance(row, dict) else ():
+            if row.get(name, 0) is None:
+                field = f"instances[{i}].{name}"
+                return FieldInvalid(field, "a number", "null", missing=name)
+    return None
 
 
 def decode_v2(
@@ -199,7 +218,9 @@ def explain(text: str) -> FieldInvalid:
     place = place.strip("`.") or "body"
     if match := re.fullmatch(r"Expected `(.+)`, got `(.+)`", reason):
         expected = " or ".join(WORDS.get(w, w) for w in match[1].split(" | "))
-        return FieldInvalid(place, expected, WORDS.get(match[2], match[2]))
+        received = WORDS.get(match[2], match[2])
+        cell = re.search(r"\[(\d+)\]$", place) if received == "null" else None
+        return FieldInvalid(place, expected, received, int(cell[1]) if cell else None)
     if match := re.search(r"missing required field `(.+)`", reason):
         return FieldInvalid(place, f"field {match[1]!r}", "none")
     return FieldInvalid(place, "a number within float64", reason.lower())

@@ -48,7 +48,7 @@ LINGER_S = 1.0
 SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
 POLICY_VIOLATION = 1008
 NOT_MODIFIED = 304
-KEYS_EVERY_S = 1.0
+EVERY_S = 1.0
 
 
 class Edge:
@@ -121,11 +121,15 @@ class Edge:
             log.exception("request %s failed", request_id)
             reply = refuse(ProjectError())
         status, body = reply.status, reply.body
+        version_header = self.service.version_header
+        if reply.version:  # there is more than one
+            version_header = [(b"x-model-version", reply.version.encode())]
+            trace = f'{trace},"version":"{reply.version}"'
         answer = [
             (b"content-type", reply.content_type),
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", request_id.encode()),
-            *self.service.version_header,
+            *version_header,
             *reply.headers,
         ]
         if status == NOT_MODIFIED:
@@ -142,7 +146,14 @@ class Edge:
         else:
             await send({"type": "http.response.body", "body": body})
         self.telemetry.record(
-            method, route, status, started, reply.rows, request_id, trace
+            method,
+            route,
+            status,
+            started,
+            reply.rows,
+            request_id,
+            trace,
+            reply.version,
         )
 
     def _identify(self, headers: dict[bytes, bytes]) -> tuple[str, str]:
@@ -168,18 +179,19 @@ class Edge:
         trace: str,
     ) -> None:
         """Hand a request to the documented application; watch what it answers."""
-        status = 500
+        status, version = 500, b""
         head = scope["method"] == "HEAD"
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, version
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.encode()),
-                    *self.service.version_header,
-                ]
+                headers = [*message.get("headers", [])]
+                version = dict(headers).get(b"x-model-version", b"")
+                headers.append((b"x-request-id", request_id.encode()))
+                if not version:
+                    headers += self.service.version_header
+                message["headers"] = headers
                 if self.service.draining:
                     message["headers"].append((b"connection", b"close"))
             elif head:
@@ -199,7 +211,14 @@ class Edge:
             log.exception("request %s failed", request_id)
         route = getattr(asked.get("route"), "path", "other")
         self.telemetry.record(
-            scope["method"], route, status, started, 0, request_id, trace
+            scope["method"],
+            route,
+            status,
+            started,
+            0,
+            request_id,
+            trace,
+            version.decode(),
         )
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -240,7 +259,7 @@ class Edge:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.service.workers.close()
+        self.service.close()
         self.telemetry.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -253,10 +272,12 @@ class Edge:
             await asyncio.Event().wait()
 
     async def _watch(self) -> None:
-        """Keys may change at any time."""
+        """Keys may change at any time; what was asked is counted meanwhile."""
         while True:
-            await asyncio.sleep(KEYS_EVERY_S)
+            await asyncio.sleep(EVERY_S)
             self.keys.refresh()
+            if self.service.live is not None:
+                self.service.live.fold()
 
     def ready(self, _: Headers) -> Reply:
         if self.service.ready:

@@ -29,6 +29,7 @@ class Reply(msgspec.Struct):
     content_type: bytes = b"application/json"
     headers: Headers = []
     rows: int = 0
+    version: str = ""  # which answered, where there is more than one
 
 
 def refuse(error: errors.ProjectError) -> Reply:

@@ -80,4 +80,6 @@ def _check_all(
 ) -> None:
     if not good.all():
         first = int(np.argmin(good))
-        raise FieldInvalid(f"{field}[{first}]", expected, values.ravel()[first])
+        received = values.ravel()[first]
+        missing = first if np.isnan(received) else None
+        raise FieldInvalid(f"{field}[{first}]", expected, received, missing)

@@ -49,6 +49,8 @@ def to_response(reply: Reply) -> Response:
     response.headers["content-type"] = reply.content_type.decode()
     for name, value in reply.headers:
         response.headers[name.decode()] = value.decode()
+    if reply.version:
+        response.headers["x-model-version"] = reply.version
     return response
 
 
@@ -177,6 +179,8 @@ def add_inference(api: FastAPI, service: Service) -> None:
     async def respond(request: Request, steps: Steps) -> Response:
         headers = dict(request.headers.raw)
         body = await service.bodies.read(headers, request.receive)
+        if "version" in request.path_params:  # that one, and no canary
+            return to_response(await Service.respond(service, steps, body, headers))
         return to_response(await service.respond(steps, body, headers))
 
     async def predict(request: Request) -> Response:
@@ -265,7 +269,8 @@ def add_stream(api: FastAPI, service: Service) -> None:
                     return
                 body = message.get("bytes") or (message.get("text") or "").encode()
                 try:
-                    reply = await service.respond(service.predict_v1, body, {})
+                    # Nothing in an answer would say which version gave it: no canary.
+                    reply = await Service.respond(service, service.predict_v1, body, {})
                 except ProjectError as error:
                     reply = refuse(error)
                 except Exception:

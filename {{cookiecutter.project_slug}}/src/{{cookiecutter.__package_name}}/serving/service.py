@@ -4,13 +4,14 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
 
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady
 from ..model.predictor import Predictor, compilations, compiled_anew
+from ..monitoring.live import Live, Predict
 from ..settings import Settings
 from .bodies import SMALL, Bodies, inflate
 from .decode import decode_v1, decode_v2
@@ -18,6 +19,9 @@ from .encode import encode_v1, encode_v2
 from .failures import Reply
 from .limits import Workers
 from .validate import validate
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,8 @@ class Service:
         self.draining = False
         self.manifest: Manifest | None = None
         self.predictor: Predictor | None = None
+        self.predict: Predict
+        self.live: Live | None = None
         self.outputs: tuple[str, ...] = ()
         self.version_header: list[tuple[bytes, bytes]] = []
         self.workers = Workers(
@@ -78,6 +84,8 @@ class Service:
             log.exception("the model can't be served")
             return
         self.outputs = predictor.outputs
+        self.live = Live(artifact.manifest)
+        self.predict = self.live.watched(predictor.predict)
         self.predictor, self.manifest = predictor, artifact.manifest
         self.version_header = [(b"x-model-version", self.version.encode())]
         log.info(
@@ -114,9 +122,22 @@ class Service:
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """Run the steps here when that is quick, else in a thread."""
-        if len(body) <= SMALL and b"content-encoding" not in headers:
-            return steps(body, headers)  # for these the way to a thread costs more
-        return await self.workers.run(steps, body, headers)
+        try:
+            if len(body) <= SMALL and b"content-encoding" not in headers:
+                return steps(body, headers)  # for these the way to a thread costs more
+            return await self.workers.run(steps, body, headers)
+        except FieldInvalid as error:
+            if error.missing is not None and self.live is not None:
+                self.live.refused(error.missing)
+            raise
+
+    def close(self) -> None:
+        self.workers.close()
+
+    def collect(self) -> Iterator["Metric"]:
+        """What `/metrics` shows of the models; telemetry.py adds the requests."""
+        if self.live is not None:
+            yield from self.live.collect()
 
     def predict_v1(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in TensorFlow Serving's form."""
@@ -124,7 +145,7 @@ class Service:
         body = self._plain(body, headers)
         query = decode_v1(body, predictor.features, self.settings.max_rows)
         validate(query, self.outputs, self.settings.max_rows)
-        return Reply(encode_v1(predictor.predict(query.X)), rows=len(query.X))
+        return Reply(encode_v1(self.predict(query.X)), rows=len(query.X))
 
     def infer_v2(self, body: bytes, headers: Headers) -> Reply:
         """decode → validate → predict → encode, in the Open Inference Protocol's."""
@@ -134,7 +155,7 @@ class Service:
         width = len(predictor.features)
         query = decode_v2(body, width, self.settings.max_rows, length)
         validate(query, self.outputs, self.settings.max_rows)
-        return encode_v2(predictor.predict(query.X), query, self.name, self.version)
+        return encode_v2(self.predict(query.X), query, self.name, self.version)
 
     def _ready_predictor(self) -> Predictor:
         if self.predictor is None:

@@ -31,7 +31,7 @@ FLUSH_S = 0.2
 
 
 class Series:
-    """The requests of one route with one status."""
+    """The requests of one route with one status, answered by one version."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -44,7 +44,7 @@ class Telemetry:
 
     def __init__(self, service: Service, out: TextIO = sys.stdout) -> None:
         self.service = service
-        self.series: defaultdict[tuple[str, int], Series] = defaultdict(Series)
+        self.series: defaultdict[tuple[str, int, str], Series] = defaultdict(Series)
         self.rows = 0
         self._out = out
         self._lines: list[str] = []
@@ -61,10 +61,15 @@ class Telemetry:
         rows: int,
         request_id: str,
         trace: str,
+        version: str = "",
     ) -> None:
-        """One finished request. started: `time.perf_counter()` at its arrival."""
+        """One finished request.
+
+        started: `time.perf_counter()` at its arrival.  version: where it may be another
+        than the one in service.
+        """
         elapsed = time.perf_counter() - started
-        series = self.series[route, status]
+        series = self.series[route, status, version]
         series.count += 1
         series.seconds += elapsed
         series.buckets[bisect_left(BUCKETS, elapsed)] += 1
@@ -124,14 +129,14 @@ class Telemetry:
         latency = HistogramMetricFamily(
             "http_request_seconds",
             "From arrival to the last byte.",
-            labels=["route", "code"],
+            labels=["route", "code", "version"],
         )
         bounds = [*map(str, BUCKETS), "+Inf"]
-        for (route, status), series in list(self.series.items()):
-            code = str(status)
-            requests.add_metric([route, code, version], series.count)
+        for (route, status, other), series in list(self.series.items()):
+            labels = [route, str(status), other or version]
+            requests.add_metric(labels, series.count)
             cumulative = list(zip(bounds, accumulate(series.buckets), strict=True))
-            latency.add_metric([route, code], cumulative, sum_value=series.seconds)
+            latency.add_metric(labels, cumulative, sum_value=series.seconds)
         yield requests
         yield latency
         rows = CounterMetricFamily("predicted_rows", "Rows that were answered.")
@@ -150,6 +155,7 @@ class Telemetry:
         info = InfoMetricFamily("model", "The model in service.")
         info.add_metric([], {"name": service.name, "version": version})
         yield info
+        yield from service.collect()
 
 
 class JsonLines(logging.Formatter):

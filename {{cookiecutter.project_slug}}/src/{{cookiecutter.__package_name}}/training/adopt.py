@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..artifacts.artifact import Artifact, Provenance, build
+from ..artifacts.reference import Reference, answers_of
 from ..model import engine
 from ..model.predictor import Predictor
 from .dataset import Contract, digest, read_table
@@ -47,4 +48,8 @@ def adopt(
         gate(evaluation, baseline, thresholds),
         made,
         expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(table.X), len(classes)),
+        ),
     )

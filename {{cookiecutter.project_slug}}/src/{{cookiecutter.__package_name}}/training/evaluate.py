@@ -9,12 +9,22 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from ..artifacts.artifact import Evaluation
-from ..errors import DataInvalid
+from ..errors import DataInvalid, TrainingImpossible
 from ..model.arrays import Floats
-from ..model.predictor import Predictor
+from ..model.predictor import Outputs, Predictor
 from .dataset import Table
 
 BINS = 10
+METRICS = {
+    "classification": (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "log_loss",
+        "calibration_error",
+    ),
+    "regression": ("mae", "rmse", "r2"),
+}
 HIGHER_IS_BETTER = {"accuracy", "balanced_accuracy", "macro_f1", "r2"}
 
 
@@ -37,12 +47,35 @@ def read_thresholds(path: Path) -> Thresholds:
 
 
 def evaluate(predictor: Predictor, test: Table) -> Evaluation:
-    """Judge what the service would answer, not what the estimator would."""
+    """Judge what the service would answer, not what the estimator would.
+
+    Fails: TrainingImpossible when the answers are nothing that could be judged.
+    """
     outputs = predictor.predict(test.X)
+    check_answers(outputs)
     if predictor.classes:
         classes = list(predictor.classes)
         return judge_classes(classes, outputs["probabilities"], test.y)
     return judge_values(outputs["value"], test.y)
+
+
+def check_answers(outputs: Outputs) -> None:
+    """Fails: TrainingImpossible on numbers that are none, or are no probabilities."""
+    name = "probabilities" if "probabilities" in outputs else "value"
+    answers = outputs[name]
+    if not np.isfinite(answers).all():
+        raise TrainingImpossible(
+            f"{name}: expected finite numbers, received others; if learning diverged, "
+            "lower the learning rate"
+        )
+    if name == "probabilities":
+        sums = answers.sum(axis=1)
+        if answers.min(initial=0.0) < 0.0 or not np.allclose(sums, 1.0, atol=1e-5):
+            raise TrainingImpossible(
+                "probabilities: expected none below 0 and a sum of 1 in each row, "
+                f"received {answers[0].tolist()} for the first; divide each row by its "
+                "sum in predict of model/kernels.py"
+            )
 
 
 def evaluate_baseline(
@@ -139,6 +172,20 @@ def calibration_error(table: list[dict[str, float]], rows: int) -> float:
     )
 
 
+def check_thresholds(thresholds: Thresholds, metrics: tuple[str, ...]) -> None:
+    """Fails: DataInvalid when one names a metric that is not measured."""
+    named = {
+        *thresholds.at_least,
+        *thresholds.at_most,
+        *thresholds.better_than_baseline,
+    }
+    if unknown := sorted(named - set(metrics)):
+        raise DataInvalid(
+            "thresholds",
+            [f"expected {', '.join(metrics)}, received {name!r}" for name in unknown],
+        )
+
+
 def gate(
     evaluation: Evaluation, baseline: Evaluation, thresholds: Thresholds
 ) -> list[str]:
@@ -147,16 +194,7 @@ def gate(
     Fails: DataInvalid when a threshold names a metric that was not measured.
     """
     measured = evaluation.metrics
-    named = {
-        *thresholds.at_least,
-        *thresholds.at_most,
-        *thresholds.better_than_baseline,
-    }
-    if unknown := sorted(named - set(measured)):
-        raise DataInvalid(
-            "thresholds",
-            [f"expected {', '.join(measured)}, received {name!r}" for name in unknown],
-        )
+    check_thresholds(thresholds, tuple(measured))
     failures = [
         f"{name} is {measured[name]:.4g}, at least {floor:g} is needed"
         for name, floor in thresholds.at_least.items()

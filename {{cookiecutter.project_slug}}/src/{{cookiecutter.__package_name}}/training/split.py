@@ -8,6 +8,7 @@ from sklearn.model_selection import train_test_split
 from ..errors import TrainingImpossible
 from ..model.arrays import Floats
 from .dataset import Contract, Table
+from .reference import Histograms
 
 
 def split(
@@ -59,6 +60,7 @@ class Summary:
         self.rows = 0
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
+        self.histograms = Histograms()
         self.lowest, self.highest = np.inf, -np.inf  # of a target that is a number
         self._sum = 0.0
         self._seen: Counter[str] = Counter()
@@ -66,6 +68,7 @@ class Summary:
 
     def add(self, table: Table) -> None:
         self.rows += len(table.y)
+        self.histograms.add(table.X)
         self.minimum = np.minimum(self.minimum, table.X.min(axis=0, initial=np.inf))
         self.maximum = np.maximum(self.maximum, table.X.max(axis=0, initial=-np.inf))
         if self._classes:

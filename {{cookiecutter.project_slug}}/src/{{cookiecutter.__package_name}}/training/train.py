@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -19,6 +20,7 @@ from ..artifacts.artifact import (
     Signature,
     build,
 )
+from ..artifacts.reference import Reference, answers_of
 from ..errors import TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
@@ -32,13 +34,21 @@ from .dataset import (
     read_batches,
     read_table,
 )
-from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
+from .evaluate import (
+    METRICS,
+    Thresholds,
+    check_thresholds,
+    evaluate,
+    evaluate_baseline,
+    gate,
+)
 from .split import Summary, draw, joined, split
 
 log = logging.getLogger(__name__)
 
 STRATIFIED = "stratified"
 ADOPTED = "adopted, judged by all rows"
+PLAIN = {bool, int, float, str, type(None)}
 AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
@@ -71,7 +81,11 @@ def train(plan: Plan, name: str) -> Artifact:
 
 
 def start(plan: Plan) -> Estimator:
-    """A new estimator, or one that goes on from a stored version."""
+    """A new estimator, or one that goes on from a stored version.
+
+    What can be known before learning is judged here, since learning may take long.
+    Fails: DataInvalid, TrainingImpossible.
+    """
     estimator = Estimator()
     if is_classifier(estimator) != bool(plan.contract.classes):
         raise TrainingImpossible(
@@ -80,12 +94,30 @@ def start(plan: Plan) -> Estimator:
             f"{'' if is_classifier(estimator) else 'not '}a classifier; "
             "change the contract or model/estimator.py"
         )
-    if plan.continue_from is None:
-        return estimator
-    manifest = plan.continue_from.manifest
-    check_learned(plan.contract, manifest)
-    arrays = plan.continue_from.arrays
-    return estimator.from_arrays(arrays, list(manifest.signature.classes))
+    task = "classification" if plan.contract.classes else "regression"
+    check_thresholds(plan.thresholds, METRICS[task])
+    previous = plan.continue_from
+    if previous is not None:
+        check_learned(plan.contract, previous.manifest)
+        go_on = method(estimator, "from_arrays", "--update")
+        go_on(previous.state, list(previous.manifest.signature.classes))
+    if previous is not None or plan.batch_rows is not None:
+        method(estimator, "update", "--update and --batch-rows")
+    return estimator
+
+
+def method(estimator: Estimator, name: str, options: str) -> Any:
+    """A method that only models that learn on have.
+
+    Fails: TrainingImpossible.
+    """
+    found = getattr(estimator, name, None)
+    if found is None:
+        raise TrainingImpossible(
+            f"this estimator can't go on learning, it has no {name}: leave out "
+            f"{options}, or write {name} in model/estimator.py"
+        )
+    return found
 
 
 def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
@@ -96,6 +128,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
     summary = Summary(plan.contract)
     random = np.random.default_rng(plan.seed)
     held_out = []
+    classes = list(plan.contract.classes)
+    announced = {"classes": classes} if classes else {}
     for batch in read_batches(plan.data, plan.contract, plan.batch_rows):
         if plan.batch_rows is None:
             learned, judged = split(batch, plan.contract, plan.test_share, plan.seed)
@@ -107,10 +141,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
             continue  # a small batch may be held out whole
         if plan.batch_rows is None and plan.continue_from is None:
             estimator.fit(learned.X, learned.y)
-        elif plan.contract.classes:
-            estimator.update(learned.X, learned.y, classes=list(plan.contract.classes))
         else:
-            estimator.update(learned.X, learned.y)
+            method(estimator, "update", "--update")(learned.X, learned.y, **announced)
         log.info("learned from %d rows", summary.rows)
     if not summary.rows:
         raise TrainingImpossible(
@@ -128,18 +160,12 @@ def describe(
     estimator: Estimator, plan: Plan, name: str, summary: Summary, held_out: Table
 ) -> Artifact:
     """Evaluate, compare with the baseline and the thresholds, write it all down."""
-    classes = tuple(str(label) for label in getattr(estimator, "classes_", ()))
-    arrays = estimator.to_arrays()
-    for array_name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise TrainingImpossible(
-                f"{plan.data}: learning diverged, {array_name} holds what is not a "
-                "finite number; lower the learning rate"
-            )
-    files = engine.files(arrays)
+    classes = known_classes(estimator, plan.contract)
+    files = engine.files(estimator.to_arrays())
     predictor = Predictor(plan.contract.names, classes, files)
-    check_served(estimator, predictor, held_out.X)
+    predictor.warm_up()
     evaluation = evaluate(predictor, held_out)
+    check_served(estimator, predictor, held_out.X)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
     described = signature(plan.contract, classes, summary, held_out)
     return build(
@@ -151,6 +177,10 @@ def describe(
         gate(evaluation, baseline, plan.thresholds),
         provenance(estimator, plan, summary),
         expected(predictor, described),
+        Reference(
+            summary.histograms.found(),
+            answers_of(predictor.predict(held_out.X), len(classes)),
+        ),
     )
 
 
@@ -180,6 +210,22 @@ def expected(predictor: Predictor, described: Signature) -> Expected:
     return Expected(
         row, {name: each.ravel().tolist() for name, each in outputs.items()}
     )
+
+
+def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
+    """Names of the k classes in the order of the k probabilities; none for a number.
+
+    Fails: TrainingImpossible when a classifier doesn't say.
+    """
+    if not contract.classes:
+        return ()
+    found = tuple(str(label) for label in getattr(estimator, "classes_", ()))
+    if set(found) != set(contract.classes):
+        raise TrainingImpossible(
+            f"estimator.classes_: expected {', '.join(sorted(contract.classes))}, "
+            f"in the order of its probabilities, received {', '.join(found) or 'none'}"
+        )
+    return found
 
 
 def signature(
@@ -252,7 +298,10 @@ def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance
             "test_share": plan.test_share,
             "seed": plan.seed,
         },
-        parameters=estimator.get_params(),
+        parameters={
+            name: value if type(value) in PLAIN else repr(value)
+            for name, value in estimator.get_params().items()
+        },
         git_commit=git_commit(),
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in RECORDED},

@@ -1,0 +1,245 @@
+"""CI of a project: those who judge workflows find nothing, and its steps run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import UV, Rendered, bare_environment
+from platforms import TARGETS
+from test_deploy import complaints
+
+CHOSEN = [*TARGETS, "none"]
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+@pytest.fixture(scope="module")
+def projects(render) -> dict[str, Rendered]:
+    return {each: render(deploy=each) for each in CHOSEN}
+
+
+def workflows(project: Rendered) -> list[Path]:
+    return sorted((project.path / ".github" / "workflows").iterdir())
+
+
+def every_workflow(projects: dict[str, Rendered]) -> list[Path]:
+    """Each text once."""
+    texts = {
+        each.read_bytes(): each
+        for project in projects.values()
+        for each in workflows(project)
+    }
+    return list(texts.values())
+
+
+def jobs(file: Path) -> dict[str, dict[str, Any]]:
+    document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return document["jobs"]
+
+
+def steps_to_run(file: Path, job: str) -> list[str]:
+    return [each["run"] for each in jobs(file)[job]["steps"] if "run" in each]
+
+
+@pytest.mark.parametrize("target", CHOSEN)
+def test_there_is_a_deployment_where_there_is_a_place_for_it(projects, target):
+    names = [each.name for each in workflows(projects[target])]
+    deployed = ["deploy.yml"] if target != "none" else []
+    assert names == ["ci.yml", *deployed, "release.yml", "template-update.yml"]
+
+
+def test_every_action_is_pinned_and_every_job_is_bounded(projects):
+    for file in every_workflow(projects):
+        text = file.read_text(encoding="utf-8")
+        used = re.findall(r"uses: (.*)", text)
+        assert [each for each in used if not PINNED.fullmatch(each)] == []
+        assert "\npermissions: {}\n" in text
+        assert "\nconcurrency:\n" in text
+        for name, job in jobs(file).items():
+            assert "timeout-minutes" in job, f"{file.name}: {name}"
+            for step in job["steps"]:
+                if step.get("uses", "").startswith("actions/checkout@"):
+                    assert step["with"]["persist-credentials"] is False
+
+
+def test_one_commit_of_each_action_everywhere(projects):
+    pins: dict[str, set[str]] = {}
+    for file in every_workflow(projects):
+        for used in re.findall(r"uses: (.*)", file.read_text(encoding="utf-8")):
+            pins.setdefault(used.partition("@")[0], set()).add(used)
+    assert {name: each for name, each in pins.items() if len(each) > 1} == {}
+
+
+def test_zizmor_finds_nothing(projects):
+    folders = [str(each.path / ".github") for each in projects.values()]
+    found = complaints("zizmor", "--offline", "--no-progress", *folders)
+    assert "No findings to report" in found
+
+
+def test_zizmor_would_find_something(projects, tmp_path):
+    text = workflows(projects["none"])[0].read_text(encoding="utf-8")
+    broken = tmp_path / ".github" / "workflows" / "ci.yml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text(re.sub(r"@[0-9a-f]{40}", "@main", text), encoding="utf-8")
+    assert "unpinned-uses" in complaints("zizmor", "--offline", str(broken))
+
+
+def test_actionlint_finds_nothing(projects, tmp_path):
+    files = [str(each) for each in every_workflow(projects)]
+    assert complaints("actionlint", "-shellcheck=", *files) == ""
+    broken = tmp_path / "ci.yml"
+    text = workflows(projects["none"])[0].read_text(encoding="utf-8")
+    broken.write_text(text.replace("github.ref", "githbu.ref"), encoding="utf-8")
+    assert "githbu" in complaints("actionlint", "-shellcheck=", str(broken))
+
+
+def test_the_schemas_of_workflows_and_dependabot_are_kept(projects):
+    schema = ["--quiet", "--builtin-schema"]
+    files = [str(each) for each in every_workflow(projects)]
+    assert (
+        complaints("check-jsonschema", *schema, "vendor.github-workflows", *files) == ""
+    )
+    bot = str(projects["none"].path / ".github" / "dependabot.yml")
+    assert complaints("check-jsonschema", *schema, "vendor.dependabot", bot) == ""
+
+
+def test_checkov_finds_nothing(projects, finished, tmp_path):
+    """In the files as they lie there and in what is applied; its own 200 MB aside."""
+    for name, each in projects.items():
+        shutil.copytree(each.path, tmp_path / name)
+    for name, each in finished.items():
+        shutil.copytree(each.manifests, tmp_path / name / "finished")
+    kinds = ["cloudformation", "dockerfile", "github_actions", "kubernetes", "secrets"]
+    command = [UV, "tool", "run", "--quiet", "checkov==3.3.30", "--directory"]
+    done = subprocess.run(
+        [
+            *command,
+            str(tmp_path),
+            "--skip-download",
+            "--output=json",
+            "--framework",
+            *kinds,
+        ],
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    reports = json.loads(done.stdout)
+    judged = {each["check_type"]: each for each in reports}
+    assert judged.keys() >= {"cloudformation", "dockerfile", "github_actions"}
+    for kind, report in judged.items():
+        failed = report["results"]["failed_checks"]
+        shown = [f"{each['check_id']} {each['file_path']}" for each in failed]
+        assert shown == [], kind
+        for each in report["results"]["skipped_checks"]:
+            assert len(each["check_result"]["suppress_comment"]) > 20
+
+
+def test_steps_are_lines_that_a_person_can_type(projects):
+    """Longer ones fetch what only a runner lacks."""
+    for file in every_workflow(projects):
+        for job in jobs(file).values():
+            for step in job["steps"]:
+                run = step.get("run", "")
+                assert "\n" not in run.strip() or "faas-cli" in run
+                assert "${{" not in run, f"{file.name}: {run}"
+                if run.startswith("make "):
+                    project = Rendered(file.parents[2])
+                    project.succeeds("make", "--dry-run", *run.split()[1:])
+
+
+def test_only_the_one_step_that_deploys_sees_the_keys(projects):
+    for target in TARGETS:
+        file = projects[target].path / ".github" / "workflows" / "deploy.yml"
+        (job,) = jobs(file).values()
+        assert job["environment"]["name"] == "production"
+        assert not any("secrets." in str(each) for each in job["env"].values())
+        needs = needs_of(projects[target], target)
+        last = job["steps"][-1]
+        assert last["run"] == "make deploy"
+        assert needs <= job["env"].keys() | last["env"].keys(), target
+
+
+def needs_of(project: Rendered, target: str) -> set[str]:
+    """What steps.toml says the environment has to hold."""
+    steps = tomllib.loads(project.text(f"deploy/{target}/steps.toml"))
+    return {*steps.get("needs", {}), *steps.get("secrets", {})}
+
+
+def release(project: Rendered, *words: str, **variables: str):
+    return project.run(sys.executable, ".github/release.py", *words, **variables)
+
+
+def test_a_release_tells_what_the_changelog_says_of_it(render):
+    project = render(deploy="none")
+    changelog = project.path / "CHANGELOG.md"
+    early = release(project, "notes", TAG="v0.1.0")
+    assert early.returncode == 1
+    assert "expected '## 0.1.0 - YYYY-MM-DD' and notes" in early.stderr
+    text = changelog.read_text(encoding="utf-8")
+    dated = text.replace("## Unreleased", "## Unreleased\n\n## 0.1.0 - 2026-12-01")
+    changelog.write_text(dated, encoding="utf-8")
+    told = release(project, "notes", TAG="v0.1.0")
+    assert told.returncode == 0, told.stderr
+    assert (
+        told.stdout.strip()
+        == "- The first model: softmax regression on the sample data."
+    )
+    other = release(project, "notes", TAG="v0.2.0; touch x")
+    assert other.returncode == 1
+    assert "expected v0.1.0, as pyproject.toml has it" in other.stderr
+
+
+def test_two_processors_become_one_image(render, tmp_path):
+    project = render(deploy="none")
+    changelog = project.path / "CHANGELOG.md"
+    text = changelog.read_text(encoding="utf-8")
+    changelog.write_text(text.replace("Unreleased", "0.1.0 - 2026-12-01"))
+    for each in ("aa", "bb"):
+        digest = project.path / "build" / "digests" / (each * 32)
+        digest.parent.mkdir(parents=True, exist_ok=True)
+        digest.touch()
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/told\necho "Digest:  sha256:{"c" * 64}"\n'
+    )
+    docker.chmod(0o755)
+    outputs = tmp_path / "outputs"
+    given = {
+        "TAG": "v0.1.0",
+        "GITHUB_REPOSITORY": "Ada/Wine",
+        "GITHUB_OUTPUT": str(outputs),
+    }
+    done = release(project, "index", PATH=f"{tmp_path}:/usr/bin:/bin", **given)
+    assert done.returncode == 0, done.stderr
+    told = (tmp_path / "told").read_text().splitlines()
+    parts = [f"ghcr.io/ada/wine@sha256:{each * 32}" for each in ("aa", "bb")]
+    assert (
+        told[0]
+        == f"buildx imagetools create --tag ghcr.io/ada/wine:0.1.0 {' '.join(parts)}"
+    )
+    assert outputs.read_text() == f"name=ghcr.io/ada/wine\ndigest=sha256:{'c' * 64}\n"
+
+
+def test_the_oldest_dependencies_that_are_allowed_are_enough(project):
+    """The job `lowest`, as it runs."""
+    file = project.path / ".github" / "workflows" / "ci.yml"
+    for each in steps_to_run(file, "lowest"):
+        shown = project.succeeds("bash", "-c", each)
+    assert re.search(r"\d+ passed", shown)
+
+
+@pytest.mark.usefixtures("image")
+def test_the_image_is_built_and_asked_as_ci_does(project):
+    file = project.path / ".github" / "workflows" / "ci.yml"
+    for each in steps_to_run(file, "image"):
+        project.succeeds("bash", "-c", each)

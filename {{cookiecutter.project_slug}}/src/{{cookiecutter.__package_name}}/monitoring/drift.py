@@ -1,0 +1,206 @@
+"""Rows of then and rows of now in, a finding per feature out: moved, or chance.
+
+A feature has drifted when its test says that chance would hardly do that, over all
+features together, and the stability index says that the shift is large enough to care:
+with a million rows chance never does it, and nobody cares about most of it.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..artifacts.artifact import Artifact, Feature
+from ..artifacts.reference import Histogram, answers_of, count, histogram
+from ..errors import DataInvalid
+from ..model.arrays import Floats
+from .statistics import adjusted, chi_square, kolmogorov_smirnov, stability_index
+
+ALPHA = 0.01
+LARGE = 0.1  # a stability index below it is a shift that nobody cares about
+MISSING_MORE = 0.01  # and so is a share of missing values that grew by less
+FEWEST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature, or the answers, in one sample.
+
+    values: (n,) with NaN for what is missing, or None where only the bins are known.
+    """
+
+    bins: Histogram
+    values: Floats | None = None
+    missing: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(self.bins.counts) + self.missing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """p_value and p_missing are adjusted for the number of tests that were made."""
+
+    kind: str
+    name: str
+    before: Histogram
+    now: Histogram
+    psi: float
+    test: str
+    p_value: float
+    missing_before: float
+    missing_now: float
+    p_missing: float
+    out_of_range: float
+    labels: tuple[str, ...] = ()
+    moved: bool = False
+    lost: bool = False
+
+    @property
+    def drifted(self) -> bool:
+        return self.moved or self.lost
+
+
+def read_rows(path: Path, names: Sequence[str]) -> Floats:
+    """The named columns of a CSV file, (n, d); what is no finite number is NaN.
+
+    Unlike training, drift wants to see faulty rows, not to refuse them.
+    Fails: DataInvalid.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
+            header = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = header
+            if absent := [name for name in names if name not in header]:
+                problems = [f"header: expected column {name!r}" for name in absent]
+                raise DataInvalid(path, problems)
+            rows = [[number(row[name]) for name in names] for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataInvalid(path, [f"expected a CSV file: {error}"]) from None
+    if len(rows) < FEWEST_ROWS:
+        problem = f"expected {FEWEST_ROWS} rows or more to judge by, got {len(rows)}"
+        raise DataInvalid(path, [problem])
+    return np.array(rows, dtype=np.float64)
+
+
+def number(text: str | None) -> float:
+    try:
+        value = float((text or "").replace("_", "no"))
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def columns_of(X: Floats, like: Sequence[Histogram] | None = None) -> list[Column]:
+    """Each feature of X (n, d). like: whose bins to take; by default its own."""
+    found = []
+    for j, x in enumerate(X.T):
+        known = x[~np.isnan(x)]
+        bins = histogram(known) if like is None and len(known) else Histogram((), (0,))
+        if like is not None:
+            edges = like[j].edges
+            bins = Histogram(edges, tuple(count(known, edges).tolist()))
+        found.append(Column(bins, known, len(x) - len(known)))
+    return found
+
+
+def answers(artifact: Artifact, X: Floats, like: Histogram | None = None) -> Column:
+    """What a version answers to the rows that lack nothing."""
+    classes = artifact.manifest.signature.classes
+    whole = np.ascontiguousarray(X[~np.isnan(X).any(axis=1)])
+    outputs = artifact.predictor().predict(whole)
+    if classes:
+        return Column(answers_of(outputs, len(classes)))
+    values = outputs["value"]
+    if like is None:
+        return Column(histogram(values), values)
+    counted = count(values, like.edges)
+    return Column(Histogram(like.edges, tuple(counted.tolist())), values)
+
+
+def compare(
+    kind: str,
+    name: str,
+    before: Column,
+    now: Column,
+    low: float = -math.inf,
+    high: float = math.inf,
+    labels: tuple[str, ...] = (),
+) -> Finding:
+    """One column in two samples. now: in the bins of `before`. low, high: of then."""
+    old, new = np.array(before.bins.counts), np.array(now.bins.counts)
+    test, p_value = "chi-square", chi_square(old, new)
+    if before.values is not None and now.values is not None:
+        test = "Kolmogorov-Smirnov"
+        p_value = kolmogorov_smirnov(before.values, now.values)[1]
+    gone = [np.array([column.missing, column.rows]) for column in (before, now)]
+    outside = 0.0
+    if now.values is not None and len(now.values):
+        outside = float(((now.values < low) | (now.values > high)).mean())
+    return Finding(
+        kind=kind,
+        name=name,
+        before=before.bins,
+        now=now.bins,
+        psi=stability_index(old, new) if new.any() and old.any() else 0.0,
+        test=test,
+        p_value=p_value,
+        missing_before=before.missing / max(before.rows, 1),
+        missing_now=now.missing / max(now.rows, 1),
+        p_missing=chi_square(*(np.array([m, n - m]) for m, n in gone)),
+        out_of_range=outside,
+        labels=labels,
+    )
+
+
+def judge(
+    findings: Sequence[Finding], alpha: float = ALPHA, large: float = LARGE
+) -> list[Finding]:
+    """Correct for the number of tests, then decide for each."""
+    tests = [f.p_value for f in findings] + [f.p_missing for f in findings]
+    p = adjusted(tests)
+    return [
+        replace(
+            finding,
+            p_value=p[i],
+            p_missing=p[i + len(findings)],
+            moved=(p[i] < alpha and finding.psi >= large) or has_left(finding, large),
+            lost=p[i + len(findings)] < alpha
+            and finding.missing_now - finding.missing_before >= MISSING_MORE,
+        )
+        for i, finding in enumerate(findings)
+    ]
+
+
+def has_left(finding: Finding, share: float) -> bool:
+    """A constant has one bin, and no index: it has moved when values differ from it."""
+    constant = len(finding.before.counts) == 1
+    return constant and finding.out_of_range >= share
+
+
+def between(
+    features: Sequence[Feature],
+    before: Sequence[Column],
+    current: Floats,
+    alpha: float = ALPHA,
+    large: float = LARGE,
+    answered: tuple[Column, Column, tuple[str, ...]] | None = None,
+) -> list[Finding]:
+    """All features, and the answers of a version to both samples where it is known.
+
+    before: as from `columns_of`.  current: (n, d).
+    """
+    now = columns_of(current, [column.bins for column in before])
+    findings = [
+        compare("feature", feature.name, old, new, feature.minimum, feature.maximum)
+        for feature, old, new in zip(features, before, now, strict=True)
+    ]
+    if answered is not None:
+        old, new, labels = answered
+        findings.append(compare("answer", "", old, new, labels=labels))
+    return judge(findings, alpha, large)

@@ -1,0 +1,199 @@
+"""What a running service is asked and answers, counted against the reference.
+
+The path of a request leaves two arrays in bounded rings, nothing more; once a second
+what is in the rings is put into bins. Under heavy traffic the rings hold the newest
+requests only, so the counts are of a sample, and say how large it is.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..artifacts.artifact import Manifest
+from ..artifacts.reference import Counts, Histogram, count
+from ..model.arrays import Floats
+from ..model.predictor import Outputs
+from .statistics import stability_by_chance, stability_index
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+RING = 256  # requests that wait to be counted; more would cost the caches of the CPU
+RING_BYTES = 8_000_000
+ROWS_KEPT = 64  # of one request, evenly spaced
+# The index is that of the last one to two windows: an hour, or longer when fewer rows
+# have come by then.
+WINDOW_S = 3600.0
+WINDOW_ROWS = 1000
+FALSE_ALARMS = 0.001  # of all features together, for each independent window
+
+Predict = Callable[[Floats], Outputs]
+
+
+class Window:
+    """Rows by bin of one feature, or of the answers: in all, lately, and before."""
+
+    def __init__(self, reference: Histogram | None, bins: int) -> None:
+        self.reference = np.array(reference.counts) if reference else None
+        self.total = np.zeros(bins, dtype=np.int64)
+        self.current = np.zeros(bins, dtype=np.int64)
+        self.previous = np.zeros(bins, dtype=np.int64)
+
+    def add(self, counts: Counts) -> None:
+        self.total += counts
+        self.current += counts
+
+    def rotate(self) -> None:
+        self.previous, self.current = self.current, np.zeros_like(self.current)
+
+    def stability(self, alpha: float) -> tuple[float, float] | None:
+        """The index, and what chance alone would reach; None without a reference."""
+        lately = self.previous + self.current
+        if self.reference is None or not lately.any() or not self.reference.any():
+            return None
+        before, now = int(self.reference.sum()), int(lately.sum())
+        chance = stability_by_chance(before, now, len(lately), alpha)
+        return stability_index(self.reference, lately), chance
+
+
+class Live:
+    """Counts for one version. Without a reference in its manifest there is no index."""
+
+    def __init__(
+        self, manifest: Manifest, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        signature, reference = manifest.signature, manifest.reference or None
+        self.names = [feature.name for feature in signature.features]
+        self.classes = signature.classes
+        self._lowest = np.array([feature.minimum for feature in signature.features])
+        self._highest = np.array([feature.maximum for feature in signature.features])
+        self._output = "probabilities" if signature.classes else "value"
+        d = len(self.names)
+        known = reference.features if reference else (None,) * d
+        self._edges = [each.edges if each else () for each in known]
+        self.features = [
+            Window(each, len(edges) + 1)
+            for each, edges in zip(known, self._edges, strict=True)
+        ]
+        answers = reference.answers if reference else None
+        self._answer_edges = answers.edges if answers else ()
+        bins = len(self.classes) or len(self._answer_edges) + 1
+        self.answers = Window(answers, bins)
+        self.rows = 0
+        self.missing = np.zeros(d, dtype=np.int64)
+        self.out_of_range = np.zeros(d, dtype=np.int64)
+        ring = max(min(RING, RING_BYTES // (8 * d * ROWS_KEPT)), 16)
+        self._asked: deque[Floats] = deque(maxlen=ring)
+        self._answered: deque[Floats] = deque(maxlen=ring)
+        self._clock = clock
+        self._since, self._window_rows = clock(), 0
+
+    def watched(self, predict: Predict) -> Predict:
+        """The same `predict`, which leaves what it was asked and answered here."""
+        asked, answered = self._asked.append, self._answered.append
+        output = self._output
+
+        def watched(X: Floats) -> Outputs:
+            outputs = predict(X)
+            if len(X) <= ROWS_KEPT:
+                asked(X)
+                answered(outputs[output])
+            else:
+                some = slice(None, None, -(-len(X) // ROWS_KEPT))
+                asked(X[some].copy())
+                answered(outputs[output][some].copy())
+            return outputs
+
+        return watched
+
+    def refused(self, feature: str | int) -> None:
+        """A row was refused because it has no value for this feature."""
+        if isinstance(feature, str):
+            feature = self.names.index(feature)
+        self.missing[feature % len(self.names)] += 1
+
+    def fold(self) -> None:
+        """Put what has come since the last time into bins."""
+        if self._clock() - self._since >= WINDOW_S and self._window_rows >= WINDOW_ROWS:
+            self._since, self._window_rows = self._clock(), 0
+            for window in (*self.features, self.answers):
+                window.rotate()
+        asked = [self._asked.popleft() for _ in range(len(self._asked))]
+        answered = [self._answered.popleft() for _ in range(len(self._answered))]
+        if asked:
+            table = np.concatenate(asked)
+            self.rows += len(table)
+            self._window_rows += len(table)
+            self.missing += np.isnan(table).sum(axis=0)
+            outside = (table < self._lowest) | (table > self._highest)
+            self.out_of_range += outside.sum(axis=0)
+            columns = np.ascontiguousarray(table.T)
+            for window, edges, x in zip(
+                self.features, self._edges, columns, strict=True
+            ):
+                window.add(count(x, edges))
+        if answered:
+            answers = np.concatenate(answered)
+            if self.classes:
+                k = len(self.classes)
+                self.answers.add(np.bincount(answers.argmax(axis=1), minlength=k))
+            else:
+                self.answers.add(count(answers, self._answer_edges))
+
+    def collect(self) -> Iterator["Metric"]:
+        """What Prometheus is shown; called on its scrapes."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        self.fold()
+        rows = CounterMetricFamily("watched_rows", "Rows that were counted for drift.")
+        rows.add_metric([], self.rows)
+        yield rows
+        missing = CounterMetricFamily(
+            "feature_missing", "Rows without a value.", labels=["feature"]
+        )
+        outside = CounterMetricFamily(
+            "feature_out_of_range",
+            "Watched values that training has not seen the like of.",
+            labels=["feature"],
+        )
+        for j, name in enumerate(self.names):
+            missing.add_metric([name], int(self.missing[j]))
+            outside.add_metric([name], int(self.out_of_range[j]))
+        yield missing
+        yield outside
+        answers = CounterMetricFamily(
+            "predictions", "Watched rows by what was answered.", labels=["answer"]
+        )
+        for name, total in zip(self._answer_names(), self.answers.total, strict=True):
+            answers.add_metric([name], int(total))
+        yield answers
+        labels = ["kind", "name"]
+        index = GaugeMetricFamily(
+            "drift_psi", "Population stability index against training.", labels=labels
+        )
+        chance = GaugeMetricFamily(
+            "drift_psi_by_chance", "What chance alone may reach.", labels=labels
+        )
+        for kind, name, window in self._windows():
+            found = window.stability(FALSE_ALARMS / (len(self.names) + 1))
+            if found is not None:
+                index.add_metric([kind, name], found[0])
+                chance.add_metric([kind, name], found[1])
+        yield index
+        yield chance
+
+    def _windows(self) -> Iterator[tuple[str, str, Window]]:
+        for name, window in zip(self.names, self.features, strict=True):
+            yield "feature", name, window
+        yield "answer", "", self.answers
+
+    def _answer_names(self) -> list[str]:
+        """The classes, or the bins of a number."""
+        if self.classes:
+            return list(self.classes)
+        ends = ["", *(f"{edge:.6g}" for edge in self._answer_edges), ""]
+        return [f"{low}..{high}" for low, high in pairwise(ends)]

@@ -1,0 +1,154 @@
+"""A second version beside the one in service: a canary answers a share, a shadow none.
+
+Neither may hurt the service. One that can't be loaded, or that takes or gives
+something else, is left out: the log and `trial_ready` say so, and the service is ready
+without it.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from ..artifacts.artifact import Artifact, Manifest
+from ..errors import ProjectError, SettingInvalid
+from ..settings import Settings
+from .failures import Reply, refuse
+from .service import Headers, Service, Steps
+from .shadow import Shadow
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+log = logging.getLogger(__name__)
+
+# What a request is assigned by: the first of these that it has, else by lot.
+KEYS = (b"x-canary-key", b"x-request-id")
+KEY_BYTES = 8
+
+
+def new_service(settings: Settings, load: Callable[[str], Artifact]) -> Service:
+    """The service of `settings`, with a trial when they name one. load: by its URI.
+
+    Fails: SettingInvalid on a share without a version to give it to.
+    """
+    if settings.canary_percent and not settings.canary_uri:
+        expected = "ML_CANARY_URI beside it"
+        raise SettingInvalid("ML_CANARY_PERCENT", expected, settings.canary_percent)
+    if not settings.canary_uri and not settings.shadow_uri:
+        return Service(settings, partial(load, settings.model_uri))
+    return Trial(settings, load)
+
+
+class Trial(Service):
+    """A service that gives some requests to a canary, or copies to a shadow."""
+
+    def __init__(self, settings: Settings, load: Callable[[str], Artifact]) -> None:
+        super().__init__(settings, partial(load, settings.model_uri))
+        self.candidates = {
+            role: Service(settings, partial(load, uri))
+            for role, uri in (
+                ("canary", settings.canary_uri),
+                ("shadow", settings.shadow_uri),
+            )
+            if uri
+        }
+        self.canary: Service | None = None
+        self.shadow: Shadow | None = None
+        self._below = int(settings.canary_percent / 100 * 256**KEY_BYTES)
+        self._salt = b""
+
+    async def start(self) -> None:
+        await super().start()
+        if self.manifest is None or self.predictor is None:
+            return
+        found: dict[str, Service] = {}
+        for role, candidate in self.candidates.items():
+            await candidate.start()
+            reason = reason_against(candidate.manifest, self.manifest)
+            if reason:
+                log.error("served without the %s: %s", role, reason)
+            else:
+                found[role] = candidate
+                log.info("version %s is tried as the %s", candidate.version, role)
+        if shadow := found.get("shadow"):
+            self.shadow = Shadow(self.predictor, shadow)
+            self.predict = self.shadow.beside(self.predict)
+            self.shadow.start()
+        if canary := found.get("canary"):
+            self._salt = canary.version.encode()[:64]
+            self.canary = canary
+
+    async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
+        """As the service does; failures are answered here, so that each has a version.
+
+        steps: of this service; the canary has its own under the same name.
+        """
+        service: Service = self
+        if self.canary is not None and self.goes_to_canary(headers):
+            service = self.canary
+            steps = getattr(service, steps.__name__)
+        try:
+            reply = await super().respond(steps, body, headers)
+        except ProjectError as error:
+            reply = refuse(error)
+        except Exception:
+            log.exception("version %s failed", service.version)
+            reply = refuse(ProjectError())
+        reply.version = service.version
+        return reply
+
+    def goes_to_canary(self, headers: Headers) -> bool:
+        """One key gets one answer, in every process, as long as the canary is the same.
+
+        A larger share keeps those who have the canary already; another canary gets
+        others. Without a key it is a lottery.
+        """
+        key = next((headers[name] for name in KEYS if name in headers), None)
+        drawn = os.urandom(KEY_BYTES)
+        if key is not None:
+            drawn = blake2b(key, digest_size=KEY_BYTES, key=self._salt).digest()
+        return int.from_bytes(drawn) < self._below
+
+    def close(self) -> None:
+        super().close()
+        if self.shadow is not None:
+            self.shadow.stop()
+
+    def collect(self) -> Iterator["Metric"]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        yield from super().collect()
+        tried = {"canary": self.canary, "shadow": self.shadow}
+        ready = GaugeMetricFamily(
+            "trial_ready",
+            "1 when a canary or shadow is tried, 0 when it is left out.",
+            labels=["role", "version"],
+        )
+        for role, candidate in self.candidates.items():
+            ready.add_metric([role, candidate.version], int(tried[role] is not None))
+        yield ready
+        if self.shadow is not None:
+            yield from self.shadow.collect()
+
+
+def reason_against(candidate: Manifest | None, serving: Manifest) -> str:
+    """Why a version can't stand in for the one in service; empty when it can."""
+    if candidate is None:
+        return "it could not be loaded, see above"
+    if candidate.version == serving.version:
+        return f"{candidate.version} is the version in service"
+    ours, theirs = serving.signature, candidate.signature
+    for part, expected, received in (
+        ("features", names(serving), names(candidate)),
+        ("classes", list(ours.classes), list(theirs.classes)),
+    ):
+        if expected != received:
+            return f"{part}: expected {expected}, received {received}"
+    return ""
+
+
+def names(manifest: Manifest) -> list[str]:
+    return [feature.name for feature in manifest.signature.features]

@@ -1,0 +1,138 @@
+"""Drift is found where there is some, and hardly ever where there is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    Feature,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    DataInvalid,
+)
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
+from {{cookiecutter.__package_name}}.monitoring.drift import (
+    Column,
+    Finding,
+    answers,
+    between,
+    columns_of,
+    read_rows,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
+
+
+def features_of(X: Floats) -> list[Feature]:
+    ends = zip(X.min(axis=0), X.max(axis=0), strict=True)
+    return [
+        Feature(f"x{j}", "", *map(float, (a, a, b))) for j, (a, b) in enumerate(ends)
+    ]
+
+
+def findings(old: Floats, new: Floats) -> list[Finding]:
+    return between(features_of(old), columns_of(old), new)
+
+
+def drifted(found: list[Finding]) -> list[str]:
+    return [finding.name for finding in found if finding.drifted]
+
+
+def test_halves_of_one_sample_hardly_ever_differ(table: Table) -> None:
+    """60 halvings of the sample; one false alarm in a hundred is what is promised."""
+    random = np.random.default_rng(11)
+    alarms = 0
+    for _ in range(60):
+        order = random.permutation(len(table.X))
+        old, new = table.X[order[:89]], table.X[order[89:]]
+        alarms += bool(drifted(findings(old, new)))
+    assert alarms <= 2
+
+
+def test_what_really_moved_is_found_and_nothing_else() -> None:
+    random = np.random.default_rng(12)
+    for _ in range(20):
+        old, new = random.normal(size=(300, 5)), random.normal(size=(200, 5))
+        new[:, 3] += 0.8
+        new[:, 4] *= 2.5
+        assert drifted(findings(old, new)) == ["x3", "x4"]
+
+
+def test_a_shift_too_small_to_care_about_is_no_drift() -> None:
+    random = np.random.default_rng(13)
+    old, new = random.normal(size=(50_000, 1)), random.normal(0.05, size=(50_000, 1))
+    (found,) = findings(old, new)
+    assert found.p_value < 0.01, "chance does not explain it"
+    assert not found.drifted
+
+
+def test_values_that_go_missing_are_drift() -> None:
+    random = np.random.default_rng(14)
+    old, new = random.normal(size=(200, 2)), random.normal(size=(200, 2))
+    new[:30, 1] = np.nan
+    first, second = findings(old, new)
+    assert not first.drifted
+    assert (second.lost, second.moved) == (True, False)
+    assert second.missing_now == pytest.approx(0.15)
+
+
+def test_a_constant_that_changes_has_moved() -> None:
+    old = np.ones((100, 1))
+    assert drifted(findings(old, old)) == []
+    (found,) = findings(old, old * 2)
+    assert (found.moved, found.out_of_range) == (True, 1.0)
+
+
+def test_a_version_is_a_reference_of_its_own(artifact: Artifact, table: Table) -> None:
+    """Its manifest has bins only, so the test is that of counts."""
+    known, signature = artifact.manifest.reference, artifact.manifest.signature
+    assert known
+    before = [Column(bins) for bins in known.features]
+    wines = table.X.copy()
+    wines[:, 0] -= 1.5
+    for X, expected in ((table.X, []), (wines, [signature.features[0].name])):
+        now = answers(artifact, X, known.answers)
+        answered = (Column(known.answers), now, signature.classes)
+        found = between(signature.features, before, X, answered=answered)
+        assert [
+            each.name for each in found if each.kind == "feature" and each.drifted
+        ] == (expected)
+        assert found[-1].kind == "answer"
+        assert found[0].test == "chi-square"
+
+
+def test_faulty_cells_are_missing_and_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "now.csv"
+    lines = ["b, a,other", "1,2,x", ",nan,x", "1_0,inf,x", "3", *["5,6,x"] * 40]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    X = read_rows(path, ["a", "b"])
+    assert X.shape == (44, 2)
+    assert X[0].tolist() == [2, 1]
+    assert np.isnan(X[1:3]).all()
+    assert np.isnan(X[3, 0])
+    assert X[3, 1] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\n1\n", "header: expected column 'b'"),
+        (b"a,b\n1,2\n", "expected 30 rows or more to judge by, got 1"),
+        (b"", "2 problems"),
+        (b"\xff\xfe", "expected a CSV file: "),
+        (None, "expected a CSV file: "),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "now.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataInvalid, match=message):
+        read_rows(path, ["a", "b"])

@@ -1,0 +1,211 @@
+"""What a service shows of the rows that it was asked: counted, bounded, sampled."""
+
+import msgspec
+import numpy as np
+import pytest
+from prometheus_client import (
+    CollectorRegistry,
+    generate_latest,
+)
+from prometheus_client.parser import (
+    text_string_to_metric_families,
+)
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    Signature,
+)
+from {{cookiecutter.__package_name}}.artifacts.reference import (
+    Reference,
+    histogram,
+)
+from {{cookiecutter.__package_name}}.monitoring import (
+    live,
+)
+from {{cookiecutter.__package_name}}.monitoring.live import (
+    Live,
+    Predict,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
+
+Shown = dict[tuple[str, ...], float]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch(artifact: Artifact, clock: Clock) -> Live:
+    return Live(artifact.manifest, clock)
+
+
+@pytest.fixture
+def predict(watch: Live, artifact: Artifact) -> Predict:
+    return watch.watched(artifact.predictor().predict)
+
+
+def shown(watch: Live) -> Shown:
+    """What Prometheus reads: name and labels → value."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(watch)
+    page = generate_latest(registry).decode()
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def test_rows_like_those_of_training_are_no_drift(
+    watch: Live, predict: Predict, table: Table
+) -> None:
+    for row in table.X:
+        predict(row[None, :])
+    seen = shown(watch)
+    assert seen["watched_rows_total",] == len(table.X)
+    for name in watch.names:
+        index = seen["drift_psi", "feature", name]
+        assert index < 0.1
+        assert index < seen["drift_psi_by_chance", "feature", name]
+    assert seen["drift_psi", "answer", ""] < 0.1
+    assert sum(seen["predictions_total", each] for each in watch.classes) == 178
+    drawn = np.unique(table.y, return_counts=True)
+    for name, rows in zip(*drawn, strict=True):
+        assert seen["predictions_total", name] == pytest.approx(rows, abs=5)
+
+
+def test_a_feature_that_moved_is_named_and_no_other(
+    watch: Live, predict: Predict, table: Table
+) -> None:
+    X = table.X.copy()
+    X[:, 2] += 2 * X[:, 2].std()
+    for row in X:
+        predict(row[None, :])
+    seen = shown(watch)
+    drifted = [
+        name
+        for name in watch.names
+        if seen["drift_psi", "feature", name]
+        > max(0.2, seen["drift_psi_by_chance", "feature", name])
+    ]
+    assert drifted == [watch.names[2]]
+    assert seen["feature_out_of_range_total", watch.names[2]] > 20
+    assert seen["feature_out_of_range_total", watch.names[3]] < 5
+
+
+def test_missing_values_are_counted_by_feature(watch: Live, predict: Predict) -> None:
+    watch.refused(watch.names[3])
+    watch.refused(13 + 3)  # in the second row of a flat tensor
+    X = np.ones((1, 13))
+    X[0, 4] = np.nan
+    predict(X)
+    seen = shown(watch)
+    assert seen["feature_missing_total", watch.names[3]] == 2
+    assert seen["feature_missing_total", watch.names[4]] == 1
+    assert seen["feature_missing_total", watch.names[5]] == 0
+
+
+def test_of_a_large_request_some_rows_are_kept_and_nothing_else(
+    watch: Live, predict: Predict
+) -> None:
+    X = np.arange(13.0) + np.arange(10_000.0)[:, None]
+    predict(X)
+    kept = watch._asked[0]
+    assert len(kept) <= live.ROWS_KEPT
+    assert kept.base is None, "a view would keep the whole request in memory"
+    assert kept[0, 0] == 0
+    assert kept[-1, 0] > 9_500, "from the beginning to the end"
+    assert len(watch._answered[0]) == len(kept)
+
+
+def test_what_waits_is_bounded_and_the_sample_says_its_size(
+    watch: Live, predict: Predict
+) -> None:
+    for _ in range(live.RING + 100):
+        predict(np.ones((1, 13)))
+    assert shown(watch)["watched_rows_total",] == live.RING
+    assert shown(watch)["watched_rows_total",] == live.RING, "counted once"
+
+
+def test_the_ring_is_shorter_where_rows_are_wide(artifact: Artifact) -> None:
+    manifest = artifact.manifest
+    feature = manifest.signature.features[0]
+    wide = msgspec.structs.replace(
+        manifest,
+        signature=msgspec.structs.replace(
+            manifest.signature, features=(feature,) * 1000
+        ),
+        reference=msgspec.UNSET,
+    )
+    assert Live(wide)._asked.maxlen == 16
+
+
+def test_what_was_long_ago_leaves_the_index(
+    watch: Live, predict: Predict, table: Table, clock: Clock
+) -> None:
+    """Two windows of other rows, then two of rows as in training."""
+    psi = ("drift_psi", "feature", watch.names[0])
+    for step, rows in enumerate([table.X + 5.0, table.X + 5.0, table.X, table.X]):
+        clock.now = step * live.WINDOW_S
+        for _ in range(6):
+            for row in rows:
+                predict(row[None, :])
+            watch.fold()
+        if step == 1:
+            assert shown(watch)[psi] > 1.0
+    clock.now = 4 * live.WINDOW_S
+    assert shown(watch)[psi] < 0.1
+    assert shown(watch)["watched_rows_total",] == 4 * 6 * len(table.X)
+
+
+def test_a_window_waits_until_it_holds_enough_rows(
+    watch: Live, predict: Predict, table: Table, clock: Clock
+) -> None:
+    predict(table.X[:50].copy())
+    watch.fold()
+    clock.now = 10 * live.WINDOW_S
+    watch.fold()
+    assert watch.features[0].current.sum() == 50
+
+
+def test_without_a_reference_there_are_counts_but_no_index(
+    artifact: Artifact, table: Table
+) -> None:
+    bare = msgspec.structs.replace(artifact.manifest, reference=msgspec.UNSET)
+    watch = Live(bare)
+    watch.watched(artifact.predictor().predict)(table.X[:5].copy())
+    seen = shown(watch)
+    assert seen["watched_rows_total",] == 5
+    assert seen["predictions_total", "barolo"] == 5
+    assert not [key for key in seen if key[0].startswith("drift")]
+
+
+def test_numbers_are_counted_by_bin(artifact: Artifact) -> None:
+    values = np.arange(100.0)
+    signature = artifact.manifest.signature
+    manifest = msgspec.structs.replace(
+        artifact.manifest,
+        signature=Signature("regression", "y", signature.features[:1], ()),
+        reference=Reference((histogram(values),), histogram(values)),
+    )
+    watch = Live(manifest)
+    predict = watch.watched(lambda X: {"value": X[:, 0]})
+    for value in values:
+        predict(np.array([[value]]))
+    seen = shown(watch)
+    assert seen["predictions_total", "..9"] == 10
+    assert seen["predictions_total", "89.."] == 10
+    assert seen["drift_psi", "answer", ""] == 0.0
