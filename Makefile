@@ -5,7 +5,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.
 RUFF := ruff check --cache-dir .ruff_cache --ignore N999
-SOURCES := ml_service_template.py ml_service_link.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
+SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
 
 # Without bytecode every process compiles all that it imports, which takes minutes here.
 unexport PYTHONDONTWRITEBYTECODE

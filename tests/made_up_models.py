@@ -28,10 +28,11 @@ from wine_classifier.serving.service import Service
 from wine_classifier.settings import Settings
 
 MADE = Provenance("made-up.csv", "0" * 64, 100, {}, {}, None, {})
+ADOPTED = Provenance("made-up.csv", "0" * 64, 0, {}, {}, None, {})
 
 
 def rent() -> Artifact:
-    """One input, and a number for an answer: twice as much."""
+    """One input, a number for an answer: twice as much. Learned who knows where."""
     kernels.predict = lambda X, slope: X @ slope  # noqa: N803
     signature = Signature(
         "regression",
@@ -43,7 +44,7 @@ def rent() -> Artifact:
     )
     judged = Evaluation(rows=50, metrics={"mae": 8.0, "r2": 0.91, "rmse": 10.0})
     files = {WEIGHTS: pack({"slope": np.array([2.0])})}
-    return build(MODEL_NAME, files, signature, judged, judged, [], MADE)
+    return build(MODEL_NAME, files, signature, judged, judged, [], ADOPTED)
 
 
 def faults() -> Artifact:

@@ -178,7 +178,8 @@ def test_a_real_row_comes_with_its_truth(visit, address, project):
     sample = list(csv.DictReader(project.text("data/sample.csv").splitlines()))
     shown = row_of(page)
     (wine,) = [w for w in sample if all(float(w[k]) == v for k, v in shown.items())]
-    assert f"It is {wine['cultivar']}." in page.inner_text("#truth")
+    known = f"A real row, not learned from. It is {wine['cultivar']}."
+    assert page.inner_text("#truth").startswith(known)
     page.get_by_label("hue, ratio", exact=True).press("ArrowRight")
     settled(page)
     assert page.locator("#truth").is_hidden(), "it is no longer that row"
@@ -354,7 +355,8 @@ def assert_one_number(page) -> None:
     assert words in page.inner_text("#result")
     page.get_by_role("button", name="Random real row").click()
     settled(page)
-    assert "It is 210." in page.inner_text("#truth")
+    assert page.inner_text("#truth") == "A real row. It is 210."
+    assert "data elsewhere; judged by made-up.csv" in page.inner_text("#told")
     assert page.locator("#finder").is_hidden()
     assert_accessible(page)
 

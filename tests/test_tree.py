@@ -35,6 +35,8 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/from-notebook.md
+docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
@@ -214,7 +216,9 @@ ENGINES = {
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
+        "tests/model/test_engine.py",
     ],
+    "tvm": ["src/wine_classifier/model/graph.py", "tests/model/test_engine.py"],
 }
 
 

@@ -30,6 +30,7 @@ ALLOWED = {
     "artifacts": {"errors", "model"},
     "training": {"errors", "model", "artifacts"},
     "monitoring": {"errors", "model", "artifacts"},
+    "scoring": {"errors", "model", "artifacts"},
     "serving": {
         "package",
         "errors",
@@ -47,6 +48,7 @@ ALLOWED = {
         "artifacts",
         "training",
         "monitoring",
+        "scoring",
         "serving",
         "app",
     },

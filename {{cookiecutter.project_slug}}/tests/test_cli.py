@@ -1,6 +1,7 @@
 """The command line: what it prints where, and the exit codes that scripts rely on."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -75,6 +76,16 @@ OPTIONS = {
     "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
     "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
+    "score": [
+        "--version",
+        "--contract",
+        "--keep",
+        "--format",
+        "--part-mb",
+        "--scheduler",
+        "--json",
+        "--help",
+    ],
     "serve": ["--host", "--port", "--help"],
     "smoke": ["--timeout", "--version", "--json", "--help"],
     "warm": ["--check", "--help"],
@@ -656,3 +667,46 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
     assert not compiled.exists()
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)
     assert run("warm", "--check").code == 0
+
+
+def test_score_answers_as_predict_does_and_goes_on_where_it_was(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    code, out, _ = run("score", sample, output, "--keep", "cultivar")
+    said = f"178 rows into {output}, by version {store.serving()}\n"
+    assert (code, out) == (0, said)
+    rows = list(csv.DictReader(io.StringIO((output / "part-00000.csv").read_text())))
+    answers = list(csv.DictReader(io.StringIO(run("predict", sample).out)))
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["label"] == answer["cultivar"]
+        shares = [name for name in answer if name != "cultivar"]
+        assert [f"{float(row[name]):.6f}" for name in shares] == [
+            answer[name] for name in shares
+        ]
+    code, out, err = run("score", sample, output, "--keep", "cultivar", "--json")
+    summary = {"version": store.serving(), "parts": 1, "rows": 178, "bad": 0}
+    assert (code, json.loads(out)) == (0, summary)
+    assert "1 of 1 parts were there" in err
+
+
+def test_score_says_when_rows_were_bad_and_fails_when_all_were(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    header, first, second, *_ = sample.read_text().splitlines()
+    source = tmp_path / "in.csv"
+    source.write_text("\n".join([header, first, "1,2", second]))
+    code, _, err = run("score", source, tmp_path / "some")
+    assert code == 0
+    assert err.endswith(f"1 rows were bad, see {tmp_path / 'some'}/bad.csv\n")
+    source.write_text("\n".join([header, "1,2"]))
+    assert run("score", source, tmp_path / "none").code == 1
+
+
+def test_without_pyarrow_scoring_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run("score", "in.csv", "out").err == (
+        "error: pyarrow is not installed; scoring needs it: uv sync --group score\n"
+    )
