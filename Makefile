@@ -5,7 +5,7 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.
 RUFF := ruff check --cache-dir .ruff_cache --ignore N999
-SOURCES := ml_service_template.py ml_service_link.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
+SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
 
 # Without bytecode every process compiles all that it imports, which takes minutes here.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,7 +27,7 @@ demo: setup ## a service in build/: rendered, trained and asked for a prediction
 	$(UV) run python tools/demo.py
 
 test: setup ## everything the template promises, proved on what it renders
-	$(UV) run --group browser pytest -n 2 --dist worksteal
+	$(UV) run --group browser pytest -n 2 --dist loadgroup
 
 pictures: setup ## the pictures of the page that the README shows
 	$(UV) run --group browser python tools/pictures.py

@@ -70,5 +70,5 @@ class Link(Extension):
         super().__init__(environment)
         environment.filters["cruft_link"] = cruft_link
         # cruft renders two versions in one process: the next one brings its own.
-        for name in (__name__, "ml_service_template"):
+        for name in (__name__, "ml_service_template", "ml_service_team"):
             sys.modules.pop(name, None)

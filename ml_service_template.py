@@ -20,6 +20,8 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 from slugify import slugify
 
+import ml_service_team
+
 QUESTIONS = json.loads(
     Path(__file__).with_name("cookiecutter.json").read_text(encoding="utf-8")
 )
@@ -73,7 +75,9 @@ STDLIB = sys.stdlib_module_names | set("""
 FOLDERS = {"src", "tests", "con", "prn", "aux", "nul"}  # the last four are Windows'
 
 FOLDER = "{{cookiecutter.project_slug}}"
+HOOK = Path(__file__).parent / "hooks" / "post_gen_project.py"
 DEFAULTS = {each for each in QUESTIONS.values() if isinstance(each, str)}
+DEFAULTS.add(HOOK.read_text(encoding="utf-8"))
 MARKUP = re.compile(r"\{[{%#]")
 JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
 MARKDOWN = str.maketrans(
@@ -126,8 +130,9 @@ def is_hidden(character: str) -> bool:
 def broken_rules(question: str, answers: Mapping[str, object]) -> Iterator[str]:
     given = answers.get(question)
     if question in CHOICES:
-        if given not in CHOICES[question]:
-            yield f"one of {', '.join(CHOICES[question])}"
+        choices = ml_service_team.allowed(question, CHOICES[question])
+        if given not in choices:
+            yield f"one of {', '.join(choices)}"
     elif not isinstance(given, str):
         yield "a text"
     elif question == "project_slug":
@@ -208,6 +213,7 @@ class Answers(Extension):
         refuse(refused_defaults())
         self.is_writing = False
         filters = (docstring, dockerfile, markdown, project_slug, quoted, validated)
+        filters += ml_service_team.FILTERS
         environment.filters |= {each.__name__: each for each in filters}
 
     def preprocess(

@@ -1,10 +1,17 @@
-"""Removes folders that conditional files left empty, and says how to go on."""
+"""Adds the team's files, removes empty folders, and says how to go on."""
 
+import json
+from base64 import b64decode
 from pathlib import Path
 
 KEPT = {".git", ".venv"}
 
 project = Path.cwd()
+files_of_team = b64decode("{{ cookiecutter | files_of_team }}")
+for name, text in json.loads(files_of_team).items():
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text(text, encoding="utf-8")
+
 folders = [each for each in project.rglob("*") if each.is_dir()]
 for folder in sorted(folders, reverse=True):
     inside = folder.relative_to(project).parts

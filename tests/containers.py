@@ -119,6 +119,13 @@ class Container:
         done = run_docker("logs", self.id)
         return done.stdout + done.stderr
 
+    def wait_for_log(self, text: str) -> None:
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        while text not in self.logs():
+            assert time.monotonic() < deadline, self.logs()
+            assert self.inspect(".State.Running") == "true", self.logs()
+            time.sleep(0.2)
+
     def wait_for_health(self, wanted: str = "healthy") -> None:
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         while (health := self.inspect(".State.Health.Status")) != wanted:

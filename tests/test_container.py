@@ -77,7 +77,7 @@ def test_it_passes_its_own_smoke_test(container):
 
 def test_its_kernels_come_compiled(container):
     assert "had to be compiled" not in container.logs()
-    assert ", 1 kernels" in container.logs()
+    assert re.search(r" s, [1-9]\d* kernels", container.logs())
 
 
 @pytest.mark.parametrize(
@@ -117,11 +117,12 @@ def test_it_takes_the_platform_s_port_and_ends_with_0_having_written_nothing(
 
 
 def test_a_service_without_a_model_is_live_and_unhealthy(image):
-    interval = "--health-interval=1s", "--health-start-period=1s", "--health-retries=2"
-    options = [*HARDENED, OFFLINE, *interval]
+    quick = "--health-interval=1s", "--health-start-period=1s", "--health-retries=2"
+    options = [*HARDENED, OFFLINE, *quick]
     with running(image, *options, ML_MODEL_URI="/app/none") as container:
-        container.wait_for_health("unhealthy")
+        container.wait_for_log("the model can't be served")
         assert container.ask("GET", "/v2/health/live")[0] == 200
+        container.wait_for_health("unhealthy")
 
 
 @pytest.mark.usefixtures("image")
@@ -274,6 +275,22 @@ def test_compose_accepts_every_profile(project):
     assert services == {"service", "prometheus", "grafana", "store"}
 
 
+@pytest.mark.parametrize("platform", ["x86_64", "aarch64"])
+def test_what_is_locked_needs_no_compiler_on_either_processor(
+    project, tmp_path, platform
+):
+    locked = tmp_path / "locked.txt"
+    export = ["uv", "export", "--quiet", "--locked", "--no-default-groups"]
+    project.succeeds(*export, "--no-emit-project", "--output-file", str(locked))
+    assert "numba==" in locked.read_text(encoding="utf-8")
+    project.succeeds(
+        *("uv", "pip", "install", "--dry-run", "--only-binary=:all:"),
+        *("--target", str(tmp_path / "none"), "--python-version=3.13"),
+        f"--python-platform={platform}-manylinux_2_28",
+        *("--requirements", str(locked)),
+    )
+
+
 def test_hadolint_finds_nothing(render):
     dockerfile = render().path / "Dockerfile"
     done = subprocess.run(
@@ -289,5 +306,5 @@ def test_one_version_of_uv_is_named_everywhere(render):
     rendered = render()
     files = ("Dockerfile", "Makefile", ".github/workflows/ci.yml")
     version = r"""(?:UV_VERSION :?=|UV_VERSION=|version:) ?"?([0-9.]+)"""
-    asked = [re.findall(version, rendered.text(name)) for name in files]
-    assert asked == [["0.13.9"], ["0.13.9"], ["0.13.9"]]
+    asked = [set(re.findall(version, rendered.text(name))) for name in files]
+    assert asked == [{"0.13.9"}] * len(files)

@@ -12,8 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import bare_environment
@@ -81,8 +85,6 @@ class Cloud:
 
     def steps(self, name: str) -> list[str]:
         """The beginnings of the commands that steps.toml has under a name."""
-        import tomllib
-
         file = self.project / "deploy" / self.target / "steps.toml"
         listed = tomllib.loads(file.read_text())[name]
         return [" ".join(shlex.split(each)[:2]) for each in listed]
@@ -282,3 +284,48 @@ def test_a_missing_program_is_named(cloud):
     running = cloud.start(IMAGE=IMAGE, PATH=str(cloud.home / "bin"))
     _, err = running.communicate(timeout=30)
     assert err.startswith("error: kubectl: not installed; this target's README.md")
+
+
+class GitHub(BaseHTTPRequestHandler):
+    """Gives a job's token, to who shows the job's own secret."""
+
+    def do_GET(self) -> None:
+        asked = self.headers["Authorization"] == "bearer of the job"
+        self.send_response(200 if asked else 403)
+        self.end_headers()
+        audience = parse_qs(urlsplit(self.path).query)["audience"][0]
+        self.wfile.write(json.dumps({"value": f"token for {audience}"}).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_kubectl_is_given_the_workflow_s_own_token(rendered, tmp_path):
+    program = rendered["kubernetes"] / "deploy" / "kubernetes" / "github.py"
+    place = tmp_path / "kubeconfig"
+    given = {"KUBE_SERVER": "https://k", "KUBE_CA": "Q0E=", "KUBECONFIG": str(place)}
+    subprocess.run([sys.executable, str(program)], env=given, check=True)
+    assert place.stat().st_mode & 0o077 == 0
+    written = json.loads(place.read_text())
+    assert written["clusters"][0]["cluster"]["server"] == "https://k"
+    sign_in = written["users"][0]["user"]["exec"]
+    with HTTPServer(("127.0.0.1", 0), GitHub) as server:
+        url = f"http://127.0.0.1:{server.server_port}/?a=b"
+        Thread(target=server.handle_request, daemon=True).start()
+        done = subprocess.run(
+            [sign_in["command"], *sign_in["args"]],
+            env={
+                "ACTIONS_ID_TOKEN_REQUEST_URL": url,
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the job",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert json.loads(done.stdout) == {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "token for kubernetes"},
+    }
+    bare = subprocess.run([sys.executable, str(program)], env={}, capture_output=True)
+    assert b"error: KUBE_SERVER: expected in the environment" in bare.stderr

@@ -24,8 +24,10 @@ def template(tmp_path_factory) -> Past:
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    own = {name: str(folder / name) for name in ("cookiecutters_dir", "replay_dir")}
-    configuration = folder / ".configuration.yaml"
+    kept = folder.with_name(f"{folder.name}-cookiecutter")
+    kept.mkdir(exist_ok=True)
+    own = {name: str(kept / name) for name in ("cookiecutters_dir", "replay_dir")}
+    configuration = kept / "configuration.yaml"
     configuration.write_text(json.dumps(own), encoding="utf-8")
     own = {"COOKIECUTTER_CONFIG": str(configuration)}
     return subprocess.run(

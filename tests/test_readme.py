@@ -103,6 +103,11 @@ def test_every_command_of_the_project_s_page_exists(project):
     judge_commands(page, project)
 
 
+@pytest.mark.parametrize("page", ["docs/learning-pattern.md", "docs/from-notebook.md"])
+def test_every_command_of_a_guide_exists(project, page):
+    judge_commands(project.text(page), project)
+
+
 def test_every_link_of_the_project_s_page_leads_somewhere(project):
     links = LINK.findall(project.text("README.md"))
     assert [each for each in links if not Path(project.path, each).exists()] == []

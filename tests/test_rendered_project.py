@@ -61,3 +61,8 @@ def test_its_wheel_works_in_an_empty_environment(project, tmp_path):
     asked = "import wine_classifier as w; print(*w.__path__)"
     package = Path(empty.succeeds(python, "-c", asked).strip())
     assert (package / "py.typed").is_file()
+
+
+def test_its_kernels_stray_beyond_no_array(project):
+    command = ("uv", "run", "pytest", "-q", "tests/model/test_kernels.py")
+    assert "passed" in project.succeeds(*command, NUMBA_BOUNDSCHECK="1")

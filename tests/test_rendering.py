@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Rendered, every_combination, name_of, pairs_of_choices
+from platforms import CloudFormationLoader
 
 HARD_TEXTS = {
     "project_name": """"Wein" & l'œuvre \\ <b>""",
     "description": """# : % $ {x} </script> | 'both' "quotes" 🍷 `code` *stars*""",
     "author_name": """Ada "Countess" O'Lovelace \\""",
 }
-LEFT_OVER = re.compile(r"cookiecutter[.|\[]|\{%|%\}|\{\{ ?_")
+LEFT_OVER = re.compile(r"cookiecutter[.|\[]|\{%|[ -]%\}|\{\{ ?_")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_every_data_file_parses(renders):
 
 
 def every_document(text: str) -> list[object]:
-    return list(yaml.safe_load_all(text))
+    return list(yaml.load_all(text, CloudFormationLoader))
 
 
 def test_every_module_compiles(renders):

@@ -35,6 +35,8 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/from-notebook.md
+docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
@@ -53,6 +55,8 @@ src/wine_classifier/__main__.py
 src/wine_classifier/app.py
 src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
+src/wine_classifier/artifacts/bucket.py
+src/wine_classifier/artifacts/folder.py
 src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
@@ -112,11 +116,14 @@ src/wine_classifier/training/answers.py
 src/wine_classifier/training/card.py
 src/wine_classifier/training/class_pictures.py
 src/wine_classifier/training/comparison.py
+src/wine_classifier/training/contract.py
 src/wine_classifier/training/dataset.py
 src/wine_classifier/training/drawing.py
 src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/page.py
 src/wine_classifier/training/publish.py
+src/wine_classifier/training/gates.py
+src/wine_classifier/training/parquet.py
 src/wine_classifier/training/reference.py
 src/wine_classifier/training/report.py
 src/wine_classifier/training/shared_pictures.py
@@ -124,6 +131,7 @@ src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
 src/wine_classifier/training/value_pictures.py
 tests/artifacts/test_artifact.py
+tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
 tests/cli/test_smoke.py
 tests/asking.py
@@ -173,6 +181,8 @@ tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_reference.py
 tests/training/test_report.py
+tests/training/test_gates.py
+tests/training/test_held_out.py
 tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
@@ -219,7 +229,9 @@ ENGINES = {
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
+        "tests/model/test_engine.py",
     ],
+    "tvm": ["src/wine_classifier/model/graph.py", "tests/model/test_engine.py"],
 }
 
 

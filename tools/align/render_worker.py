@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 from cookiecutter.generate import generate_context, generate_files
@@ -36,14 +37,24 @@ def render(template: Path, job: dict[str, object]) -> dict[str, object]:
     context["cookiecutter"] = prompt_for_config(context, no_input=True)
     context["cookiecutter"]["_template"] = job["address"]
     context["cookiecutter"]["_commit"] = job["commit"]
-    generate_files(
+    made = generate_files(
         repo_dir=str(template),
         context=context,
         output_dir=str(job["output"]),
         overwrite_if_exists=True,
         accept_hooks=False,
     )
+    for name, text in files_of_team(template).items():
+        (Path(made) / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path(made) / name).write_text(text, encoding="utf-8")
     return {"context": context}
+
+
+def files_of_team(template: Path) -> dict[str, str]:
+    """What the hook would add, without a process for each project."""
+    file = template / "team.toml"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return tomllib.loads(text).get("files", {})
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ ALLOWED = {
     "artifacts": {"errors", "model"},
     "training": {"errors", "model", "artifacts"},
     "monitoring": {"errors", "model", "artifacts"},
+    "scoring": {"errors", "model", "artifacts"},
     "serving": {
         "package",
         "errors",
@@ -47,6 +48,7 @@ ALLOWED = {
         "artifacts",
         "training",
         "monitoring",
+        "scoring",
         "serving",
         "app",
     },
@@ -69,8 +71,9 @@ NEED_SCIKIT_LEARN = {
     "training.split",
     "training.train",
 }
+ONLY_FOR_BUCKETS = {"obstore"}
 ENGINES = {"numba", "onnxruntime", "onnx", "jax", "tvm"}
-NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib"} | (
+NOT_IN_THE_RUNTIME_IMAGE = {"sklearn", "pandas", "matplotlib", "pyarrow"} | (
     ENGINES - set(engine.IMPORTS)
 )
 

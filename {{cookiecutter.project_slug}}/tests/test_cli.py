@@ -1,6 +1,7 @@
 """The command line: what it prints where, and the exit codes that scripts rely on."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -85,6 +86,16 @@ OPTIONS = {
     ],
     "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
+    "score": [
+        "--version",
+        "--contract",
+        "--keep",
+        "--format",
+        "--part-mb",
+        "--scheduler",
+        "--json",
+        "--help",
+    ],
     "serve": ["--host", "--port", "--help"],
     "smoke": ["--timeout", "--version", "--json", "--help"],
     "warm": ["--check", "--help"],
@@ -110,6 +121,7 @@ OPTIONS = {
     "models show": ["--help"],
     "models promote": ["--force", "--help"],
     "models rollback": ["--help"],
+    "models prune": ["--keep", "--yes", "--json", "--help"],
     "models copy": ["--version", "--help"],
 }
 
@@ -161,6 +173,10 @@ def variant(
     )
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, artifact.files)
+
+
+def made(artifact: Artifact) -> list[str]:
+    return f"{artifact.manifest.created:%Y-%m-%d %H:%M}".split()
 
 
 def first_words(text: str) -> list[str]:
@@ -310,7 +326,7 @@ def test_train_goes_on_from_the_version_in_service(run: Run, store: Store) -> No
     assert code == 0
     provenance = store.get().manifest.provenance
     assert provenance.continued_from == before
-    assert provenance.split["method"] == "random by batch"
+    assert provenance.split["method"] == "by row"
 
 
 def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:
@@ -514,9 +530,9 @@ def test_a_star_marks_the_version_in_service(
     code, out, err = run("models", "list")
     assert (code, err) == (0, "")
     assert [line.split() for line in out.splitlines()] == [
-        ["version", "gate", "accuracy", "log_loss", "data"],
-        ["*", good.manifest.version, "passed", "0.9000", "0.2500", data],
-        [bad.manifest.version, "missed", "0.5000", "1.2500", data],
+        ["version", "made", "gate", "accuracy", "log_loss", "data"],
+        ["*", good.manifest.version, *made(good), "passed", "0.9000", "0.2500", data],
+        [bad.manifest.version, *made(bad), "missed", "0.5000", "1.2500", data],
     ]
     good_row, bad_row = json.loads(run("models", "list", "--json").out)
     assert (good_row["version"], good_row["serving"]) == (good.manifest.version, True)
@@ -526,8 +542,11 @@ def test_a_star_marks_the_version_in_service(
 
 def test_show_prints_the_manifest(run: Run, store: Store) -> None:
     code, out, _ = run("models", "show")
-    assert code == 0
-    assert msgspec.convert(json.loads(out), Manifest) == store.get().manifest
+    shown = json.loads(out)
+    (decision,) = shown.pop("decisions")
+    assert (code, shown.pop("serving")) == (0, True)
+    assert msgspec.convert(shown, Manifest) == store.get().manifest
+    assert (decision["action"], decision["version"]) == ("promote", store.serving())
     assert run("models", "show", store.serving()).out == out
     assert run("models", "show", "7").code == 1
 
@@ -547,6 +566,11 @@ def test_promote_needs_a_reason_when_the_gate_was_missed(
     said = f"{bad} is in service from the next start on\n"
     assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
     assert store.pointer().serving.reason == "an experiment"
+    out = run("models", "list").out
+    assert out.splitlines()[1].split()[4] == "forced"
+    assert out.endswith(f"\n{bad} was forced: an experiment\n")
+    rows = json.loads(run("models", "list", "--json").out)
+    assert [row["forced"] for row in rows] == ["an experiment", None]
 
 
 def test_rollback_returns_to_what_served_before(
@@ -560,6 +584,31 @@ def test_rollback_returns_to_what_served_before(
     code, out, err = run("models", "rollback")
     assert (code, out) == (1, "")
     assert err.endswith("an earlier version not found; nothing to roll back to\n")
+
+
+def test_prune_names_what_it_would_remove_and_removes_it_when_told(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    versions = [
+        store.put(variant(artifact, year, {"accuracy": 1.0}))
+        for year in (2001, 2002, 2003)
+    ]
+    (store.folder / ".outgoing-x").mkdir()
+    doomed = f"{versions[1]}\n{versions[0]}\n.outgoing-x\n"
+    dry = "2 versions and 1 leftovers would be removed; say --yes to do so\n"
+    assert run("models", "prune", "--keep", 2) == (0, doomed, dry)
+    assert len(store.versions()) == 4
+    done = "2 versions and 1 leftovers are removed\n"
+    assert run("models", "prune", "--keep", 2, "--yes") == (0, doomed, done)
+    assert store.versions() == [store.serving(), versions[2]]
+    code, out, _ = run("models", "prune", "--json", "--yes")
+    nothing = {"removed": True, "versions": [], "leftovers": []}
+    assert (code, json.loads(out)) == (0, nothing)
+
+
+def test_an_empty_store_holds_nothing_to_prune(run: Run) -> None:
+    said = "0 versions and 0 leftovers are removed\n"
+    assert run("models", "prune", "--yes") == (0, "", said)
 
 
 @pytest.fixture
@@ -677,3 +726,46 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
     assert not compiled.exists()
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)
     assert run("warm", "--check").code == 0
+
+
+def test_score_answers_as_predict_does_and_goes_on_where_it_was(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    code, out, _ = run("score", sample, output, "--keep", "cultivar")
+    said = f"178 rows into {output}, by version {store.serving()}\n"
+    assert (code, out) == (0, said)
+    rows = list(csv.DictReader(io.StringIO((output / "part-00000.csv").read_text())))
+    answers = list(csv.DictReader(io.StringIO(run("predict", sample).out)))
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["label"] == answer["cultivar"]
+        shares = [name for name in answer if name != "cultivar"]
+        assert [f"{float(row[name]):.6f}" for name in shares] == [
+            answer[name] for name in shares
+        ]
+    code, out, err = run("score", sample, output, "--keep", "cultivar", "--json")
+    summary = {"version": store.serving(), "parts": 1, "rows": 178, "bad": 0}
+    assert (code, json.loads(out)) == (0, summary)
+    assert "1 of 1 parts were there" in err
+
+
+def test_score_says_when_rows_were_bad_and_fails_when_all_were(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    header, first, second, *_ = sample.read_text().splitlines()
+    source = tmp_path / "in.csv"
+    source.write_text("\n".join([header, first, "1,2", second]))
+    code, _, err = run("score", source, tmp_path / "some")
+    assert code == 0
+    assert err.endswith(f"1 rows were bad, see {tmp_path / 'some'}/bad.csv\n")
+    source.write_text("\n".join([header, "1,2"]))
+    assert run("score", source, tmp_path / "none").code == 1
+
+
+def test_without_pyarrow_scoring_says_what_to_install(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run("score", "in.csv", "out").err == (
+        "error: pyarrow is not installed; scoring needs it: uv sync --group score\n"
+    )

@@ -32,6 +32,11 @@ SENTENCES = [
         "weights.npz: expected 12 bytes, received 11",
     ),
     (
+        errors.StoreUnreachable("s3://models/wine", "no route"),
+        "s3://models/wine: can't be reached: no route; check the address, the network "
+        "and the credentials in the environment",
+    ),
+    (
         errors.PromotionRefused("7", ["accuracy is 0.5", "log_loss is 2"]),
         "version 7 is not promoted: accuracy is 0.5; log_loss is 2. "
         "Improve the model, or state why with --force REASON",

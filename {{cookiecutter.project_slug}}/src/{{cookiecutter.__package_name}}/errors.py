@@ -7,6 +7,7 @@ ProjectError
 ├── ArtifactError
 │   ├── ArtifactMissing    no such model or version in the store
 │   ├── ArtifactCorrupt    files that don't match their manifest
+│   ├── StoreUnreachable   no way to the store, for now
 │   ├── StateRefused       a model's state that can't be stored safely
 │   ├── PromotionRefused   the version didn't pass its gate
 │   └── AdoptionRefused    a model made elsewhere can't be served here
@@ -66,6 +67,14 @@ class ArtifactMissing(ArtifactError):
 class ArtifactCorrupt(ArtifactError):
     def __init__(self, place: object, expected: str, received: object) -> None:
         super().__init__(f"{place}: expected {expected}, received {received}")
+
+
+class StoreUnreachable(ArtifactError):
+    def __init__(self, place: object, reason: str) -> None:
+        super().__init__(
+            f"{place}: can't be reached: {reason}; check the address, the network and "
+            "the credentials in the environment"
+        )
 
 
 class StateRefused(ArtifactError):

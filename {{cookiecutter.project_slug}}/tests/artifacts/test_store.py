@@ -10,6 +10,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from obstore.store import (
+    MemoryStore,
+)
 
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
@@ -18,6 +21,9 @@ from {{cookiecutter.__package_name}} import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     version_of,
+)
+from {{cookiecutter.__package_name}}.artifacts.bucket import (
+    Bucket,
 )
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
@@ -42,6 +48,14 @@ def another(artifact: Artifact, seed: int, *failures: str) -> Artifact:
     manifest = msgspec.structs.replace(
         artifact.manifest, provenance=provenance, gate_failures=list(failures)
     )
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    return Artifact(manifest, artifact.files)
+
+
+def aged(artifact: Artifact, year: int) -> Artifact:
+    """The same arrays, made in another year."""
+    created = artifact.manifest.created.replace(year=year, day=1)
+    manifest = msgspec.structs.replace(artifact.manifest, created=created)
     manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
     return Artifact(manifest, artifact.files)
 
@@ -336,7 +350,7 @@ from {STORE_MODULE} import Store
 store = Store(*sys.argv[1:3])
 print("ready", flush=True)
 sys.stdin.readline()
-for _ in range(10):
+for _ in range(3):
     for version in sys.argv[3:]:
         store.promote(version)
 """
@@ -390,12 +404,152 @@ def test_the_folder_of_a_version_may_be_where_one_stands(
 
 
 @pytest.mark.parametrize("opened", [open_version, Store])
-def test_a_store_that_is_no_folder_is_refused(opened) -> None:
+def test_a_store_of_an_unknown_kind_is_refused(opened) -> None:
     with pytest.raises(ArtifactError) as refusal:
-        opened("s3://models/wine", MODEL_NAME)
+        opened("ftp://models/wine", MODEL_NAME)
     assert str(refusal.value) == (
-        "model store: expected a folder, received 's3://models/wine'"
+        "model store: expected a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
+        "az://CONTAINER/PATH, received 'ftp://models/wine'"
     )
+
+
+def test_versions_of_the_same_second_are_listed_in_the_order_of_making(
+    store: Store, artifact: Artifact
+) -> None:
+    made = []
+    for microsecond in (1, 10, 100, 500_000):
+        created = artifact.manifest.created.replace(year=2999, microsecond=microsecond)
+        manifest = msgspec.structs.replace(artifact.manifest, created=created)
+        manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+        made.append(store.put(Artifact(manifest, artifact.files)))
+    assert store.versions()[:4] == made[::-1]
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def any_store(
+    request: pytest.FixtureRequest, tmp_path: Path, artifact: Artifact
+) -> Store:
+    """With one version in service, in each kind of place."""
+    bucket = Bucket("s3://models/wine", MemoryStore())
+    place = bucket if request.param == "bucket" else None
+    store = Store(tmp_path / "any", MODEL_NAME, place)
+    store.promote(store.put(artifact))
+    return store
+
+
+def test_every_kind_of_store_keeps_reads_promotes_and_returns(
+    any_store: Store, artifact: Artifact
+) -> None:
+    first, second = artifact.manifest.version, another(artifact, 1)
+    assert any_store.get(first).files == artifact.files
+    with pytest.raises(ArtifactError, match="a version is never overwritten"):
+        any_store.put(artifact)
+    any_store.promote(any_store.put(second))
+    assert any_store.get().manifest == second.manifest
+    assert set(any_store.versions()) == {first, second.manifest.version}
+    assert any_store.rollback() == first == any_store.serving()
+    with pytest.raises(ArtifactMissing, match="nothing to roll back to"):
+        any_store.rollback()
+    with pytest.raises(ArtifactMissing, match="version '7' not found"):
+        any_store.get("7")
+
+
+def test_every_decision_is_in_the_log(any_store: Store, artifact: Artifact) -> None:
+    first = artifact.manifest.version
+    second = any_store.put(another(artifact, 1, "accuracy is 0.5"))
+    any_store.promote(second, "the old one is broken")
+    any_store.rollback()
+    any_store.prune(1)
+    log = any_store.pointer().log
+    told = [(event.action, event.version, event.reason) for event in log]
+    assert told[-3:] == [
+        ("rollback", first, None),
+        ("promote", second, "the old one is broken"),
+        ("promote", first, None),
+    ]
+
+
+def test_pruning_keeps_the_newest_the_serving_and_the_one_before(
+    any_store: Store, artifact: Artifact
+) -> None:
+    made = [any_store.put(aged(artifact, year)) for year in range(2001, 2006)]
+    for version in made[:3]:
+        any_store.promote(version)
+    doomed = [made[3], made[0]]
+    assert any_store.removable(2) == doomed
+    assert len(any_store.versions()) == 6
+    assert any_store.prune(2) == doomed
+    newest = artifact.manifest.version
+    assert any_store.versions() == [newest, made[4], made[2], made[1]]
+    assert any_store.get().manifest.version == made[2]
+    assert any_store.rollback() == made[1]
+    assert any_store.rollback() == newest, "what was removed is left out"
+    assert any_store.prune(4) == []
+
+
+def test_what_is_being_pruned_is_not_promoted(
+    any_store: Store, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = any_store.put(aged(artifact, 2001))
+    doomed = any_store.removable(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(any_store.place, "remove", lambda version: None)  # killed here
+        assert any_store.prune(1) == doomed
+    assert doomed == [old]
+    with pytest.raises(ArtifactMissing, match="it is being pruned"):
+        any_store.promote(old)
+    assert any_store.prune(99) == doomed, "the next one brings it to an end"
+    assert not {*doomed} & {*any_store.versions()}
+
+
+def test_nothing_is_pruned_before_something_serves(
+    tmp_path: Path, artifact: Artifact
+) -> None:
+    store = Store(tmp_path, MODEL_NAME)
+    store.put(artifact)
+    with pytest.raises(ArtifactMissing, match="promote one before removing others"):
+        store.prune(1)
+
+
+def test_what_killed_writers_left_is_swept_after_a_while(
+    any_store: Store, artifact: Artifact
+) -> None:
+    name = "20200101T000000.000000Z-0123456789ab"
+    if isinstance(any_store.place, Bucket):
+        any_store.place._put(f"{name}/weights.npz", b"half", "create")
+    else:
+        name = ".incoming-x"
+        (any_store.folder / name).mkdir()
+    before = any_store.versions()
+    assert name not in before
+    assert any_store.leftovers() == [], "its writer may still be at work"
+    assert any_store.leftovers(grace_s=-1) == [name]
+    any_store.sweep([name])
+    assert any_store.leftovers(grace_s=-1) == []
+    assert any_store.versions() == before
+
+
+def test_a_removal_that_was_killed_is_brought_to_an_end(store: Store) -> None:
+    (store.folder / ".outgoing-x").mkdir()
+    assert store.leftovers() == [".outgoing-x"]
+    assert Store(store.root, "none").leftovers() == []
+
+
+def test_the_faster_of_two_writers_of_one_version_wins(
+    store: Store, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = another(artifact, 1)
+    rename = Path.rename
+
+    def rival_first(path: Path, target: Path) -> Path:
+        shutil.copytree(path, target)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rival_first)
+    with pytest.raises(ArtifactError, match="a version is never overwritten"):
+        store.put(late)
+    assert left_aside(store) == []
+    assert store.get(late.manifest.version).files == late.files
 
 
 def test_a_copy_takes_the_reason_for_its_promotion_along(

@@ -12,6 +12,9 @@ from sklearn.utils.estimator_checks import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
+from {{cookiecutter.__package_name}}.model import (
+    engine,
+)
 from {{cookiecutter.__package_name}}.model.arrays import (
     to_files,
     to_state,
@@ -48,9 +51,9 @@ def test_what_is_served_is_what_was_learned(table: Table, artifact: Artifact) ->
     estimator = Estimator().fit(table.X, table.y)
     classes = artifact.manifest.signature.classes
     names = [feature.name for feature in artifact.manifest.signature.features]
-    served = Predictor(names, classes, to_files(estimator.to_arrays()))
+    served = Predictor(names, classes, engine.files(estimator.to_arrays()))
     answer = served.predict(table.X)["probabilities" if classes else "value"]
-    np.testing.assert_allclose(answer, answers(estimator, table), rtol=1e-9)
+    np.testing.assert_allclose(answer, answers(estimator, table), rtol=1e-9, atol=1e-12)
     if classes:
         said = served.predict(table.X)["label"]
         assert said.tolist() == estimator.predict(table.X).tolist()

@@ -108,9 +108,11 @@ def test_batches_of_any_size_learn_the_same_in_one_pass(plan: Plan) -> None:
         assert_same_arrays(small, other)
     manifest = small.manifest
     assert manifest.provenance.split == {
-        "method": "random by batch",
+        "method": "by row",
         "test_share": 0.25,
         "seed": 0,
+        "repeated_rows_left_out": 0,
+        "at_most": 100_000,
     }
     assert manifest.provenance.train_rows + manifest.evaluation.rows == 178
     assert small.arrays["steps"] == manifest.provenance.train_rows

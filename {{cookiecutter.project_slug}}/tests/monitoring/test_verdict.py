@@ -6,6 +6,9 @@ from scipy import (
     stats,
 )
 
+from {{cookiecutter.__package_name}}.monitoring import (
+    verdict,
+)
 from {{cookiecutter.__package_name}}.monitoring.verdict import (
     BETTER,
     NO_WORSE,
@@ -28,7 +31,7 @@ def measured(
 
 
 @pytest.mark.parametrize(
-    ("one", "verdict"),
+    ("one", "expected"),
     [
         (measured(-0.2, -0.1), BETTER),
         (measured(0.1, 0.2), WORSE),
@@ -39,8 +42,8 @@ def measured(
         (measured(0.001, 0.2, p=0.2), OPEN),
     ],
 )
-def test_the_interval_decides(one: Measured, verdict: str) -> None:
-    assert one.verdict == verdict
+def test_the_interval_decides(one: Measured, expected: str) -> None:
+    assert one.verdict == expected
 
 
 def test_worse_in_one_is_worse_and_open_in_one_is_open() -> None:
@@ -115,3 +118,15 @@ def test_paired_losses_see_what_is_common_to_both() -> None:
     found = paired("loss", losses[0], losses[1] - 0.1, 0.0)
     assert found.verdict == BETTER
     assert (found.low, found.high) == pytest.approx((-0.12, -0.08), abs=0.03)
+
+
+def test_with_many_rows_the_interval_is_that_of_the_normal_law(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a, b = np.random.default_rng(24).exponential(size=(2, 2000))
+    drawn = paired("loss", a, b, 0.0)
+    monkeypatch.setattr(verdict, "MANY", 1000)
+    computed = paired("loss", a, b, 0.0)
+    assert (computed.low, computed.high) == pytest.approx(
+        (drawn.low, drawn.high), abs=0.01
+    )

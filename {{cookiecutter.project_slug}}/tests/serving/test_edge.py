@@ -1,5 +1,6 @@
 """One pass over every request: the same bytes on both ways, and every duty done."""
 
+import asyncio
 import gzip
 import json
 import re
@@ -34,6 +35,9 @@ from {{cookiecutter.__package_name}}.app import (
 )
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    StoreUnreachable,
 )
 from {{cookiecutter.__package_name}}.model.predictor import (
     compilations,
@@ -314,6 +318,32 @@ def test_a_service_whose_model_is_broken_is_live_and_says_so(
                 "error": "not ready: failed to start; try again later"
             }
         assert "the model can't be served" in caplog.text
+
+
+def test_a_store_that_cannot_be_reached_is_tried_again_until_it_can(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    artifact: Artifact,
+) -> None:
+    monkeypatch.setattr(service_module, "RETRY_AFTER_S", 0.001)
+    monkeypatch.setattr(service_module, "RETRY_AT_MOST_S", 0.001)
+    answers = [StoreUnreachable("s3://models", "no route")] * 2 + [artifact]
+    phases = []
+
+    def load() -> Artifact:
+        phases.append(service.phase)
+        answer = answers.pop(0)
+        if isinstance(answer, StoreUnreachable):
+            raise answer
+        return answer
+
+    service = Service(Settings(), load)
+    asyncio.run(service.start())
+    assert phases == ["starting"] * 3
+    assert service.version == artifact.manifest.version
+    told = [each.message for each in caplog.records if each.levelname == "ERROR"]
+    assert len(told) == 2
+    assert told[0].startswith("no model yet, next try in 0.001 s: s3://models: can't")
 
 
 def test_head_is_answered_without_a_body(ask: Asked) -> None:

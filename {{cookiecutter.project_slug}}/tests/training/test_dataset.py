@@ -1,13 +1,19 @@
 """A CSV file and its contract in; arrays, or the line and column of what is wrong."""
 
+import datetime
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
+    ProjectError,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
@@ -232,6 +238,141 @@ def test_the_sample_keeps_its_contract(table: Table, contract: Contract) -> None
         assert set(table.y) == set(contract.classes)
 
 
+FILLED = Contract("yield", (Column("length", missing=1.5), Column("width")))
+
+
+def test_a_missing_value_is_what_the_contract_says(tmp_path: Path) -> None:
+    path = write(tmp_path, "length,width,yield\n,2,1\nNA,3,1\n4,5,1\n")
+    assert read_table(path, FILLED).X.tolist() == [[1.5, 2], [1.5, 3], [4, 5]]
+
+
+GROUPED = Contract("yield", (Column("length"),), group="bed", ignored=("note",))
+TIMED = Contract("yield", (Column("length"),), time="day")
+
+
+def test_the_group_of_a_row_is_read_and_notes_are_not(tmp_path: Path) -> None:
+    path = write(tmp_path, "note,bed,length,yield\nx, b1 ,1,2\n?,b2,3,4\n")
+    assert read_table(path, GROUPED).key.tolist() == ["b1", "b2"]
+    unlabelled = write(tmp_path, "length\n1\n")
+    assert read_table(unlabelled, GROUPED, labelled=False).key.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02", 86400.0),
+        ("1970-01-01T00:00:01", 1.0),
+        ("1970-01-01 01:00:00+01:00", 0.0),
+        ("1987", 1987.0),
+    ],
+)
+def test_a_time_is_a_date_or_a_number(
+    tmp_path: Path, text: str, seconds: float
+) -> None:
+    path = write(tmp_path, f"length,yield,day\n1,2,{text}\n")
+    assert read_table(path, TIMED).key.tolist() == [seconds]
+
+
+def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "length,yield,day\n1,2,soon\n1,2,\n")
+    assert refusal(path, TIMED) == (
+        "2 problems\n"
+        "  line 2, column 'day': expected a date, time or number, received 'soon'\n"
+        "  line 3, column 'day': expected a value, received a missing one"
+    )
+
+
+def parquet(folder: Path, **columns: object) -> Path:
+    path = folder / "plants.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=3)
+    return path
+
+
+@pytest.mark.parametrize("batch_rows", [None, 2, 4, 100])
+def test_a_parquet_file_reads_as_the_same_csv(
+    tmp_path: Path, sample: Path, contract: Contract, batch_rows: int | None
+) -> None:
+    path = tmp_path / "sample.parquet"
+    table = pacsv.read_csv(sample).slice(0, 20)
+    pq.write_table(table.select(table.column_names[::-1]), path, row_group_size=7)
+    whole = read_table(sample, contract)
+    batches = list(read_batches(path, contract, batch_rows))
+    assert [len(batch.y) for batch in batches[:-1]] == [batch_rows] * (len(batches) - 1)
+    np.testing.assert_array_equal(
+        np.vstack([batch.X for batch in batches]), whole.X[:20]
+    )
+    assert np.hstack([batch.y for batch in batches]).tolist() == whole.y[:20].tolist()
+
+
+def test_a_parquet_cell_is_named_by_row_and_column(tmp_path: Path) -> None:
+    path = parquet(
+        tmp_path,
+        length=[1.0, None, -1.0, 2.0, float("inf")],
+        width=[1, 2, 3, 11, 5],
+        kind=["reed", "sedge", "moss", None, "reed"],
+    )
+    assert refusal(path) == (
+        "6 problems\n"
+        "  row 2, column 'length': expected a number, received a missing value\n"
+        "  row 3, column 'length': expected 0 to inf, received -1\n"
+        "  row 5, column 'length': expected a finite number, received inf\n"
+        "  row 4, column 'width': expected 0 to 10, received 11\n"
+        "  row 3, column 'kind': expected one of reed, sedge, received 'moss'\n"
+        "  row 4, column 'kind': expected one of reed, sedge, received a missing value"
+    )
+    batches = read_batches(path, PLANTS, 1)
+    next(batches)
+    with pytest.raises(DataInvalid, match="row 2, column 'length'"):
+        next(batches)
+
+
+def test_parquet_knows_missing_values_keys_and_unlabelled_rows(tmp_path: Path) -> None:
+    path = parquet(tmp_path, length=[None, 2.0], **{"yield": [1, 2]}, width=[0, 0])
+    assert read_table(path, FILLED).X.tolist() == [[1.5, 0], [2, 0]]
+    days = [datetime.date(1970, 1, 2), datetime.date(1970, 1, 1)]
+    path = parquet(tmp_path, length=[1.0, 2.0], **{"yield": [1, 2]}, day=days)
+    timed = read_table(path, TIMED)
+    assert (timed.y.tolist(), timed.key.tolist()) == ([1, 2], [86400, 0])
+    path = parquet(tmp_path, length=[1.0, 2.0])
+    assert read_table(path, TIMED, labelled=False).X.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"length": [1.0]}, "header: expected column 'yield', received none"),
+        (
+            {"length": ["1"], "yield": [1.0]},
+            "column 'length': expected numbers, received string",
+        ),
+        (
+            {"length": pa.array([], "f8"), "yield": pa.array([], "f8")},
+            "expected rows, received none",
+        ),
+    ],
+)
+def test_a_parquet_file_that_breaks_the_contract_is_refused(
+    tmp_path: Path, columns: dict[str, object], message: str
+) -> None:
+    assert refusal(parquet(tmp_path, **columns), YIELDS) == message
+
+
+def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plants.parquet"
+    assert refusal(path) == "can't be read: No such file or directory"
+    path.write_bytes(b"length,width\n" * 9)
+    assert refusal(path).startswith("expected Parquet: ")
+
+
+def test_without_pyarrow_parquet_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = parquet(tmp_path, length=[1.0])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ProjectError, match="pyarrow is not installed; Parquet needs"):
+        read_table(path, YIELDS)
+
+
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert digest(write(tmp_path, "abc")) == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -271,6 +412,18 @@ FEATURE = '[[features]]\nname = "length"\n'
         (
             f'target = "kind"\n{FEATURE}minimum = 2\nmaximum = 1',
             "column 'length': expected a minimum below the maximum, received 2 and 1",
+        ),
+        (
+            f'target = "kind"\ngroup = "bed"\ntime = "day"\n{FEATURE}',
+            "expected a group or a time to split by, received both",
+        ),
+        (
+            f'target = "kind"\ngroup = "length"\n{FEATURE}',
+            "column 'length': expected once, received twice",
+        ),
+        (
+            f'target = "kind"\n{FEATURE}minimum = 0\nmissing = -1',
+            "column 'length': expected missing between 0 and inf, received -1",
         ),
         (
             f'target = "kind"\nexamples = -1\n{FEATURE}',

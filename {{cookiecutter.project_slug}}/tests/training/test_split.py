@@ -15,6 +15,7 @@ from {{cookiecutter.__package_name}}.training.split import (
     Summary,
     draw,
     joined,
+    row_hashes,
     split,
 )
 
@@ -78,15 +79,66 @@ def test_numbers_are_split_without_classes() -> None:
 
 
 def test_drawing_batch_by_batch_draws_what_drawing_the_whole_draws() -> None:
-    whole = draw(TABLE, 0.25, np.random.default_rng(3))
-    random = np.random.default_rng(3)
+    whole = draw(TABLE, CONTRACT, 0.25, 3)
     batches = [Table(TABLE.X[a : a + 30], TABLE.y[a : a + 30]) for a in (0, 30, 60, 90)]
-    drawn = [draw(batch, 0.25, random) for batch in batches]
+    drawn = [draw(batch, CONTRACT, 0.25, 3) for batch in batches]
     for part in (0, 1):
         together = joined([batch[part] for batch in drawn])
         np.testing.assert_array_equal(together.X, whole[part].X)
         np.testing.assert_array_equal(together.y, whole[part].y)
     assert len(whole[0].y) + len(whole[1].y) == 100
+    assert draw(TABLE, CONTRACT, 0.25, 4)[1].X.tolist() != whole[1].X.tolist()
+
+
+def test_the_share_that_is_drawn_is_the_share_that_was_asked_for() -> None:
+    rows = Table(np.random.default_rng(0).normal(size=(20_000, 3)), np.zeros(20_000))
+    for share in (0.05, 0.25, 0.9):
+        drawn = len(draw(rows, NUMBERS, share, 0)[1].y) / 20_000
+        assert drawn == pytest.approx(share, abs=0.02)
+
+
+def test_equal_rows_have_equal_hashes_and_others_have_not() -> None:
+    X = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [0.0, 1.0 + 1e-15]])
+    one, same, *others = row_hashes(X).tolist()
+    assert one == same
+    assert len({one, *others}) == 3
+    assert row_hashes(X, 1)[0] != one
+
+
+GROUPS = Contract("yield", (Column("row"),), group="field")
+TIMES = Contract("yield", (Column("row"),), time="day")
+
+
+def keyed(key: list[object]) -> Table:
+    numbers = np.arange(len(key), dtype=np.float64)
+    return Table(numbers[:, None], numbers, np.array(key))
+
+
+def test_a_group_is_on_one_side_as_a_whole() -> None:
+    table = keyed([f"field {n % 40}" for n in range(400)])
+    train, test = split(table, GROUPS, 0.25, seed=0)
+    assert len(train.y) + len(test.y) == 400
+    assert not {*train.key} & {*test.key}
+    assert 0.1 < len({*test.key}) / 40 < 0.4
+    other = split(table, GROUPS, 0.25, seed=1)[1]
+    assert {*other.key} != {*test.key}
+
+
+def test_the_latest_rows_are_judged_and_one_day_is_not_cut() -> None:
+    table = keyed([5.0, 1.0, 4.0, 4.0, 2.0, 3.0, 1.0, 2.0])
+    train, test = split(table, TIMES, 0.25, seed=0)
+    assert sorted(test.key.tolist()) == [4.0, 4.0, 5.0]
+    assert max(train.key) < min(test.key)
+
+
+@pytest.mark.parametrize(("contract", "key"), [(GROUPS, ["a"] * 9), (TIMES, [1.0] * 9)])
+def test_a_split_that_leaves_a_part_empty_is_refused(contract, key) -> None:
+    with pytest.raises(TrainingImpossible) as refusal:
+        split(keyed(key), contract, 0.25, seed=0)
+    assert str(refusal.value) == (
+        f"9 rows can't be split by '{contract.key}': expected some for either part; "
+        "give more rows or another share"
+    )
 
 
 def test_no_row_to_judge_by_is_refused() -> None:

@@ -114,7 +114,12 @@ def test_the_manifest_says_where_the_version_comes_from(
     assert provenance.data_sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
     rows = len(sample.read_text().splitlines()) - 1
     assert provenance.train_rows + artifact.manifest.evaluation.rows == rows
-    assert provenance.split == {"method": "stratified", "test_share": 0.25, "seed": 0}
+    assert provenance.split == {
+        "method": "stratified",
+        "test_share": 0.25,
+        "seed": 0,
+        "repeated_rows_left_out": 0,
+    }
     assert provenance.parameters.keys() == Estimator().get_params().keys()
     recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
     assert list(provenance.versions) == recorded
@@ -205,9 +210,11 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert (manifest.signature.task, manifest.signature.classes) == ("regression", ())
     assert manifest.evaluation.metrics["r2"] == pytest.approx(1.0)
     assert manifest.provenance.train_rows + manifest.evaluation.rows == 40
-    method = "random by batch" if batch_rows else "stratified"
+    method = "by row" if batch_rows else "stratified"
     split = {"method": method, "test_share": 0.25, "seed": 0}
-    assert manifest.provenance.split == split
+    made = dict(manifest.provenance.split)
+    assert made.pop("at_most", None) == (100_000 if batch_rows else None)
+    assert made == split | {"repeated_rows_left_out": 0}
     assert manifest.signature.target_range is not None
     assert 0 <= manifest.signature.target_range[0] < manifest.signature.target_range[1]
     assert manifest.signature.examples == (), "none unless the contract asks for some"
@@ -451,6 +458,5 @@ def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) ->
     assert expected.row == [feature.median for feature in features]
     outputs = artifact.predictor().predict(np.array([expected.row]))
     assert expected.outputs == {
-        "label": outputs["label"].tolist(),
-        "probabilities": outputs["probabilities"][0].tolist(),
+        name: answer.ravel().tolist() for name, answer in outputs.items()
     }

@@ -20,14 +20,22 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 
 
-class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input column and what the training data showed of it."""
+class Feature(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """One input column and what the training data showed of it.
+
+    lowest, highest, missing: the contract's, where it has any.
+    """
 
     name: str
     unit: str
     minimum: float
     median: float
     maximum: float
+    lowest: float | None = None
+    highest: float | None = None
+    missing: float | None = None
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +150,8 @@ def build(
     reference: Reference | msgspec.UnsetType = msgspec.UNSET,
 ) -> Artifact:
     """A new version, named by the time and by a digest of all that it holds."""
-    created = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC)
+    created = now.replace(microsecond=max(now.microsecond, 1))
     manifest = Manifest(
         name=name,
         version="",
@@ -163,10 +172,15 @@ def build(
 
 
 def version_of(manifest: Manifest) -> str:
-    """The manifest lists the digest of every file, so this name pins them all."""
+    """The manifest lists the digest of every file, so this name pins them all.
+
+    To the microsecond, so that names sort in the order in which versions were made;
+    the first ones were named to the second.
+    """
     nameless = msgspec.structs.replace(manifest, version="")
     digest = sha256(msgspec.json.encode(nameless, order="deterministic"))
-    return f"{manifest.created:%Y%m%dT%H%M%SZ}-{digest[:12]}"
+    form = "%Y%m%dT%H%M%S.%fZ" if manifest.created.microsecond else "%Y%m%dT%H%M%SZ"
+    return f"{manifest.created:{form}}-{digest[:12]}"
 
 
 def read_manifest(place: object, content: bytes) -> Manifest:

@@ -1,24 +1,28 @@
-"""Versions on disk: immutable folders, and one pointer that moves.
+"""Versions of one model: immutable, verified, and one pointer that moves.
 
-<root>/<name>/<version>/{manifest.json, weights.npz}      written aside, then renamed
-<root>/<name>/CURRENT                                     replaced in one step
+<root>/<name>/<version>/...      one version, whole or absent, never changed
+<root>/<name>/CURRENT            which version serves, and all that was decided before
+
+The root is a local folder or s3://, gs:// or az://; all of them keep the same promises.
 """
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, Protocol
 
 import msgspec
 
 from ..errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, PromotionRefused
 from .artifact import MANIFEST, Artifact, Manifest, check_file, read_manifest
+from .folder import CURRENT, Folder
 
-CURRENT = "CURRENT"
+SCHEMES = ("s3", "gs", "az")
 TRAIN_FIRST = "run `train` first, or look at what there is with `models list`"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+VERSION = re.compile(r"\d{8}T\d{6}[.\d]*Z-[0-9a-f]{12}")
+GRACE_S = 3600.0
 
 
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,36 +31,66 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that was decided about a version, and why if that was asked for."""
+
+    action: Literal["promote", "rollback", "prune"]
+    version: str
+    at: datetime
+    reason: str | None = None
+
+
 class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The version that serves, and those that served before it, newest first."""
+    """The version that serves, those that served before it, and every decision.
+
+    Both newest first. They are one file so that they can only change together.
+    """
 
     serving: Promotion
     before: tuple[Promotion, ...] = ()
+    log: tuple[Event, ...] = ()
+
+    @property
+    def pruned(self) -> set[str]:
+        return {event.version for event in self.log if event.action == "prune"}
+
+
+class Place(Protocol):
+    """Where the files are kept; `Folder` and `Bucket` do it."""
+
+    def at(self, *parts: str) -> str: ...
+    def versions(self) -> list[str]: ...
+    def read(self, version: str, name: str) -> bytes: ...
+    def add(self, version: str, files: Mapping[str, bytes]) -> None: ...
+    def read_pointer(self) -> bytes | None: ...
+    def move_pointer(self, change: Callable[[bytes | None], bytes]) -> None: ...
+    def remove(self, version: str) -> None: ...
+    def leftovers(self, older_than_s: float) -> list[str]: ...
+    def sweep(self, leftover: str) -> None: ...
 
 
 class Store:
-    """All versions of one model below one folder."""
+    """All versions of one model below one root, a folder or the URI of a bucket.
 
-    def __init__(self, root: str | Path, name: str) -> None:
-        if "://" in str(root):
-            raise ArtifactError(f"model store: expected a folder, received {root!r}")
-        self.root = Path(root)
+    Every method fails with StoreUnreachable when the root is a bucket and can't be
+    reached; what was there before is then still there and valid.
+    """
+
+    def __init__(self, root: str | Path, name: str, place: Place | None = None) -> None:
         self.name = name
-        self.folder = self.root / name
+        self.root, self.folder, self.place = _open_place(root, name, place)
 
     def put(self, artifact: Artifact) -> str:
         """Keep a new version; a kill at any moment leaves it whole or absent."""
         version = artifact.manifest.version
-        place = self.folder / version
-        if place.exists():
-            raise ArtifactError(f"{place} exists; a version is never overwritten")
-        with self._aside() as aside:
-            for name, content in artifact.files.items():
-                _write(aside / name, content)
-            manifest = msgspec.json.encode(artifact.manifest, order="deterministic")
-            _write(aside / MANIFEST, msgspec.json.format(manifest, indent=2))
-            aside.rename(place)
-        _sync_folder(self.folder)
+        manifest = msgspec.json.encode(artifact.manifest, order="deterministic")
+        readable = msgspec.json.format(manifest, indent=2)
+        try:
+            self.place.add(version, {**artifact.files, MANIFEST: readable})
+        except FileExistsError:
+            raise ArtifactError(
+                f"{self.place.at(version)} exists; a version is never overwritten"
+            ) from None
         return version
 
     def get(self, version: str | None = None) -> Artifact:
@@ -66,9 +100,9 @@ class Store:
         manifest = self.manifest(version)
         files = {}
         for name, expected in manifest.files.items():
-            path = self.folder / version / name
+            path = self.place.at(version, name)
             try:
-                files[name] = path.read_bytes()
+                files[name] = self.place.read(version, name)
             except FileNotFoundError:
                 raise ArtifactCorrupt(
                     path, f"{expected.size} bytes", "no file"
@@ -77,13 +111,18 @@ class Store:
         return Artifact(manifest, files)
 
     def manifest(self, version: str) -> Manifest:
-        path = self.folder / version / MANIFEST
-        if version not in self.versions():
-            raise ArtifactMissing(self.folder, f"version {version!r}", TRAIN_FIRST)
+        path = self.place.at(version, MANIFEST)
         try:
-            manifest = read_manifest(path, path.read_bytes())
+            if not NAME.fullmatch(version):
+                raise FileNotFoundError
+            content = self.place.read(version, MANIFEST)
         except FileNotFoundError:
-            raise ArtifactCorrupt(path, "a manifest", "no file") from None
+            if version in self.place.versions():
+                raise ArtifactCorrupt(path, "a manifest", "no file") from None
+            raise ArtifactMissing(
+                self.place.at(), f"version {version!r}", TRAIN_FIRST
+            ) from None
+        manifest = read_manifest(path, content)
         if manifest.version != version or manifest.name != self.name:
             raise ArtifactCorrupt(
                 path,
@@ -93,57 +132,68 @@ class Store:
         return manifest
 
     def versions(self) -> list[str]:
-        """Names of all versions, newest first. Half-written ones start with a dot."""
-        if not self.folder.is_dir():
-            return []
-        names = (path.name for path in self.folder.iterdir() if path.is_dir())
-        return sorted((name for name in names if name[0] != "."), reverse=True)
+        """Names of all versions, newest first."""
+        return sorted(self.place.versions(), reverse=True)
 
     def pointer(self) -> Pointer:
-        path = self.folder / CURRENT
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Pointer)
-        except FileNotFoundError:
-            raise ArtifactMissing(path, "a promoted version", TRAIN_FIRST) from None
-        except msgspec.MsgspecError as error:
-            raise ArtifactCorrupt(
-                path, "a pointer", f"one that says: {error}"
-            ) from None
+        """Fails: ArtifactMissing before the first promotion, ArtifactCorrupt."""
+        pointer = self._read_pointer(self.place.read_pointer())
+        if pointer is None:
+            raise ArtifactMissing(
+                self.place.at(CURRENT), "a promoted version", TRAIN_FIRST
+            )
+        return pointer
 
     def serving(self) -> str | None:
         """The version that CURRENT names, or None before the first promotion."""
-        try:
-            return self.pointer().serving.version
-        except ArtifactMissing:
-            return None
+        pointer = self._read_pointer(self.place.read_pointer())
+        return pointer.serving.version if pointer else None
 
     def promote(self, version: str, reason: str | None = None) -> None:
-        """Make `version` the one that serves.
+        """Make `version` the one that serves; the reason is kept in the log.
 
         Fails: PromotionRefused when it missed its gate and no reason is given.
         """
         manifest = self.get(version).manifest
         if manifest.gate_failures and not reason:
             raise PromotionRefused(version, manifest.gate_failures)
-        history: tuple[Promotion, ...] = ()
-        if self.serving() is not None:
-            pointer = self.pointer()
+        chosen = Promotion(version, _now(), reason)
+        event = Event("promote", version, chosen.at, reason)
+
+        def change(pointer: Pointer | None) -> Pointer:
+            if pointer is None:
+                return Pointer(chosen, (), (event,))
+            if version in pointer.pruned:
+                raise ArtifactMissing(
+                    self.place.at(), f"version {version!r}", "it is being pruned"
+                )
             if pointer.serving.version == version:
-                return
-            history = (pointer.serving, *pointer.before)
-        now = datetime.now(UTC).replace(microsecond=0)
-        self._point(Pointer(Promotion(version, now, reason), history))
+                return pointer
+            before = (pointer.serving, *pointer.before)
+            return Pointer(chosen, before, (event, *pointer.log))
+
+        self._move(change)
 
     def rollback(self) -> str:
         """Return to the version that served before; its name is returned."""
-        before = self.pointer().before
-        if not before:
-            raise ArtifactMissing(
-                self.folder / CURRENT, "an earlier version", "nothing to roll back to"
-            )
-        self.get(before[0].version)
-        self._point(Pointer(before[0], before[1:]))
-        return before[0].version
+        returned = ""
+
+        def change(pointer: Pointer | None) -> Pointer:
+            nonlocal returned
+            if pointer is None or not pointer.before:
+                raise ArtifactMissing(
+                    self.place.at(CURRENT),
+                    "an earlier version",
+                    "nothing to roll back to",
+                )
+            serving, *before = pointer.before
+            returned = serving.version
+            self.get(returned)
+            event = Event("rollback", returned, _now(), serving.reason)
+            return Pointer(serving, tuple(before), (event, *pointer.log))
+
+        self._move(change)
+        return returned
 
     def copy(self, to: "Store", version: str | None = None) -> str:
         """Put a version, by default the one in service, into service in another store.
@@ -158,43 +208,107 @@ class Store:
         to.promote(version, serving.reason if serving else None)
         return version
 
-    def _point(self, pointer: Pointer) -> None:
-        with self._aside() as aside:
-            _write(aside / CURRENT, msgspec.json.encode(pointer))
-            (aside / CURRENT).replace(self.folder / CURRENT)
-        _sync_folder(self.folder)
+    def removable(self, keep: int) -> list[str]:
+        """What `prune` would remove now."""
+        return self._doomed(keep, self._read_pointer(self.place.read_pointer()))
 
-    @contextmanager
-    def _aside(self) -> Iterator[Path]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self.folder))
-        aside.chmod(0o755)
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the `keep` newest, the one that serves and the one before.
+
+        The pointer says so first: whoever promotes at the same time is either seen
+        here, and keeps his version, or is refused.
+        """
+        doomed: list[str] = []
+
+        def change(pointer: Pointer | None) -> Pointer:
+            nonlocal doomed
+            doomed = self._doomed(keep, pointer)
+            if pointer is None:
+                raise ArtifactMissing(
+                    self.place.at(CURRENT),
+                    "a promoted version",
+                    "promote one before removing others",
+                )
+            at = _now()
+            events = [
+                Event("prune", version, at)
+                for version in doomed
+                if version not in pointer.pruned
+            ]
+            before = [each for each in pointer.before if each.version not in doomed]
+            return Pointer(pointer.serving, tuple(before), (*events, *pointer.log))
+
+        self._move(change)
+        for version in doomed:
+            self.place.remove(version)
+        return doomed
+
+    def leftovers(self, grace_s: float = GRACE_S) -> list[str]:
+        """What killed writers left; younger ones may belong to somebody at work."""
+        return self.place.leftovers(grace_s)
+
+    def sweep(self, leftovers: list[str]) -> None:
+        for leftover in leftovers:
+            self.place.sweep(leftover)
+
+    def _doomed(self, keep: int, pointer: Pointer | None) -> list[str]:
+        versions = self.versions()
+        kept = set(versions[:keep])
+        if pointer is not None:
+            kept -= pointer.pruned  # an earlier prune was killed before it was through
+            kept |= {each.version for each in (pointer.serving, *pointer.before[:1])}
+        return [version for version in versions if version not in kept]
+
+    def _read_pointer(self, content: bytes | None) -> Pointer | None:
+        if content is None:
+            return None
         try:
-            yield aside
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            return msgspec.json.decode(content, type=Pointer)
+        except msgspec.MsgspecError as error:
+            raise ArtifactCorrupt(
+                self.place.at(CURRENT), "a pointer", f"one that says: {error}"
+            ) from None
+
+    def _move(self, change: Callable[[Pointer | None], Pointer]) -> None:
+        self.place.move_pointer(
+            lambda content: msgspec.json.encode(change(self._read_pointer(content)))
+        )
 
 
 def open_version(uri: str, name: str) -> Artifact:
-    """What a service starts from: a store, or the folder of one version in it."""
+    """What a service starts from: a store, or one version in it."""
+    if "://" in uri:
+        above, _, last = uri.rstrip("/").rpartition("/")
+        if VERSION.fullmatch(last):
+            root, _, model = above.rpartition("/")
+            return Store(root, model).get(last)
+        return Store(uri, name).get()
     path = Path(uri).resolve()
     if (path / MANIFEST).is_file():
         return Store(path.parent.parent, path.parent.name).get(path.name)
     return Store(uri, name).get()
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _open_place(
+    root: str | Path, name: str, place: Place | None
+) -> tuple[Path | str, Path | str, Place]:
+    """The root, the model's folder below it, and what keeps the files there."""
+    scheme, divider, _ = str(root).partition("://")
+    if place is not None:
+        return root, place.at(), place
+    if not divider:
+        folder = Path(root) / name
+        return Path(root), folder, Folder(folder)
+    if scheme not in SCHEMES:
+        raise ArtifactError(
+            "model store: expected a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
+            f"az://CONTAINER/PATH, received {root!r}"
+        )
+    from .bucket import Bucket  # takes obstore, which a local store does without
+
+    uri = f"{str(root).rstrip('/')}/{name}"
+    return str(root), uri, Bucket(uri)
 
 
-def _sync_folder(path: Path) -> None:
-    """Make a rename survive a power cut; Windows has no such call and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

@@ -16,6 +16,7 @@ from .adopting import adopt
 from .answering import predict, serve
 from .comparing import compare
 from .learning import evaluate, train
+from .scoring import score
 from .shipping import warm
 from .smoke import smoke
 from .versions import models
@@ -55,6 +56,7 @@ for command in (
     evaluate,
     adopt,
     predict,
+    score,
     serve,
     smoke,
     warm,

@@ -64,8 +64,8 @@ def train(
 ) -> None:
     """Learn from DATA, judge on held-out rows, promote when good enough.
 
-    DATA is a CSV file, by default data/sample.csv. Every version is kept in the store;
-    one that misses the thresholds is not promoted, and the exit code is 1.
+    DATA is a CSV or Parquet file, by default data/sample.csv. Every version is kept in
+    the store; one that misses the thresholds is not promoted, and the exit code is 1.
     """
     need_training_packages()
     from ..training.dataset import read_contract
@@ -82,6 +82,7 @@ def train(
         seed=seed,
         batch_rows=batch_rows,
         continue_from=store.get() if go_on else None,
+        production=store.get() if store.serving() else None,
     )
     artifact = run(plan, MODEL_NAME)
     version = store.put(artifact)
@@ -140,6 +141,7 @@ def evaluate(
     from ..training.dataset import read_contract
     from ..training.evaluate import evaluate as judge
     from ..training.evaluate import evaluate_baseline, gate, read_thresholds
+    from ..training.gates import cost_failures
     from ..training.train import unseen_rows
 
     store, rules = open_store(), read_contract(contract)
@@ -150,7 +152,9 @@ def evaluate(
     evaluation = judge(predictor, table)
     prior = learned.prior(predictor.classes)
     baseline = evaluate_baseline(predictor.classes, prior, table)
-    failures = gate(evaluation, baseline, read_thresholds(thresholds))
+    limits = read_thresholds(thresholds)
+    failures = gate(evaluation, baseline, limits)
+    failures += cost_failures(predictor, artifact.files, table.X[:1], limits)
     manifest = msgspec.structs.replace(
         artifact.manifest, evaluation=evaluation, baseline=baseline
     )

@@ -1,9 +1,12 @@
 """Commands that look after the stored versions: `models ...`."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from .. import MODEL_NAME
-from ..errors import ArtifactError
+from ..errors import ArtifactError, ArtifactMissing
 from .common import (
     json_option,
     manifest_dict,
@@ -12,6 +15,10 @@ from .common import (
     print_table,
     version_option,
 )
+
+if TYPE_CHECKING:
+    from ..artifacts.artifact import Manifest
+    from ..artifacts.store import Event, Pointer, Store
 
 
 @click.group()
@@ -22,9 +29,13 @@ def models() -> None:
 @models.command("list")
 @json_option
 def list_models(as_json: bool) -> None:
-    """All versions, newest first; a star marks the one in service."""
+    """All versions, newest first; a star marks the one in service.
+
+    A version that missed its gate and was promoted all the same says why.
+    """
     store = open_store()
-    serving = store.serving()
+    pointer = read_pointer(store)
+    serving = pointer.serving.version if pointer else None
     manifests = []
     for version in store.versions():
         try:
@@ -40,6 +51,7 @@ def list_models(as_json: bool) -> None:
                     "created": manifest.created.isoformat(),
                     "metrics": manifest.evaluation.metrics,
                     "gate_failures": manifest.gate_failures,
+                    "forced": forced(pointer, manifest.version),
                     "data_sha256": manifest.provenance.data_sha256,
                 }
                 for manifest in manifests
@@ -49,27 +61,50 @@ def list_models(as_json: bool) -> None:
     if not manifests:
         click.echo(f"no versions in {store.folder}; run `{MODEL_NAME} train`")
         return
+    print_versions(manifests, pointer)
+
+
+def print_versions(manifests: Sequence["Manifest"], pointer: "Pointer | None") -> None:
+    serving = pointer.serving.version if pointer else None
     names = list(manifests[0].evaluation.metrics)
-    rows = [["", "version", "gate", *names, "data"]]
+    rows = [["", "version", "made", "gate", *names, "data"]]
+    reasons = []
     for manifest in manifests:
         metrics = manifest.evaluation.metrics
+        gate = "missed" if manifest.gate_failures else "passed"
+        if reason := forced(pointer, manifest.version):
+            gate = "forced"
+            reasons.append(f"{manifest.version} was forced: {reason}")
         rows.append(
             [
                 "*" if manifest.version == serving else "",
                 manifest.version,
-                "missed" if manifest.gate_failures else "passed",
+                f"{manifest.created:%Y-%m-%d %H:%M}",
+                gate,
                 *(f"{metrics[name]:.4f}" if name in metrics else "" for name in names),
                 manifest.provenance.data_sha256[:12],
             ]
         )
     print_table(rows)
+    for reason in reasons:
+        click.echo(reason)
 
 
 @models.command()
 @click.argument("version", required=False)
 def show(version: str | None) -> None:
-    """The manifest of VERSION, by default the one in service, as JSON."""
-    print_json(manifest_dict(open_store().get(version).manifest))
+    """The manifest of VERSION, by default the one in service, as JSON.
+
+    What was decided about it comes after it: promoted, returned to, and why.
+    """
+    import msgspec
+
+    store = open_store()
+    manifest = store.get(version).manifest
+    pointer = read_pointer(store)
+    serving = pointer is not None and pointer.serving.version == manifest.version
+    decided = msgspec.to_builtins(decisions(pointer, manifest.version))
+    print_json(manifest_dict(manifest) | {"serving": serving, "decisions": decided})
 
 
 @models.command()
@@ -97,3 +132,53 @@ def rollback() -> None:
     """Return to the version that served before."""
     version = open_store().rollback()
     click.echo(f"{version} is in service from the next start on")
+
+
+@models.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="How many of the newest versions stay.",
+)
+@click.option("--yes", is_flag=True, help="Remove; without it they are only named.")
+@json_option
+def prune(keep: int, yes: bool, as_json: bool) -> None:
+    """Remove old versions, and what killed writers left an hour ago or earlier.
+
+    The version in service and the one that `rollback` returns to always stay.
+    """
+    store = open_store()
+    leftovers = store.leftovers()
+    versions = store.removable(keep)
+    if yes:
+        versions = store.prune(keep) if versions else []
+        store.sweep(leftovers)
+    if as_json:
+        print_json({"removed": yes, "versions": versions, "leftovers": leftovers})
+        return
+    for name in (*versions, *leftovers):
+        click.echo(name)
+    done = "are removed" if yes else "would be removed; say --yes to do so"
+    count = f"{len(versions)} versions and {len(leftovers)} leftovers"
+    click.echo(f"{count} {done}", err=True)
+
+
+def read_pointer(store: "Store") -> "Pointer | None":
+    try:
+        return store.pointer()
+    except ArtifactMissing:
+        return None
+
+
+def decisions(pointer: "Pointer | None", version: str) -> "list[Event]":
+    """Newest first."""
+    events = pointer.log if pointer else ()
+    return [event for event in events if event.version == version]
+
+
+def forced(pointer: "Pointer | None", version: str) -> str | None:
+    """The latest reason given for promoting it, although it had missed its gate."""
+    reasons = [event.reason for event in decisions(pointer, version)]
+    return next((reason for reason in reasons if reason), None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
-from ..errors import FieldInvalid, MediaUnsupported, NotReady
+from ..errors import FieldInvalid, MediaUnsupported, NotReady, StoreUnreachable
 from ..model.predictor import Predictor, compilations, compiled_anew
 from ..monitoring.live import Live, Predict
 from ..settings import Settings
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 Phase = Literal["starting", "failed to start", "ready", "draining"]
 Headers = Mapping[bytes, bytes]
 Steps = Callable[[bytes, Headers], Reply]
+
+# Until a store can be reached: soon again, then ever more rarely.
+RETRY_AFTER_S, RETRY_AT_MOST_S = 1.0, 30.0
 
 JSON_TYPES = {b"application/json", b"application/octet-stream"}
 
@@ -72,11 +75,12 @@ class Service:
         """Load and warm up beside the event loop, so that live answers meanwhile.
 
         A failure is logged with its reason and leaves the service live and not ready:
-        the platform keeps the old version, and nobody has to catch a crash loop.
+        the platform keeps the old version, and nobody has to catch a crash loop. A
+        store that can't be reached is tried again until it can.
         """
         began = time.perf_counter()
         try:
-            artifact = await asyncio.to_thread(self.load)
+            artifact = await self._fetch()
             predictor = artifact.predictor()
             await asyncio.to_thread(predictor.warm_up)
         except Exception:
@@ -101,6 +105,16 @@ class Service:
                 anew,
                 self.settings.compiled_dir,
             )
+
+    async def _fetch(self) -> Artifact:
+        wait_s = RETRY_AFTER_S
+        while True:
+            try:
+                return await asyncio.to_thread(self.load)
+            except StoreUnreachable as error:
+                log.error("no model yet, next try in %g s: %s", wait_s, error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_AT_MOST_S)
 
     def settle(self) -> None:
         """Turn ready, now that nothing is left that would slow down the first requests.

@@ -10,6 +10,7 @@ from ..model import engine
 from ..model.predictor import Predictor
 from .dataset import Contract, digest, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
+from .gates import cost_failures
 from .split import Summary
 from .train import ADOPTED, expected, git_commit, signature
 
@@ -45,7 +46,8 @@ def adopt(
         described,
         evaluation,
         baseline,
-        gate(evaluation, baseline, thresholds),
+        gate(evaluation, baseline, thresholds)
+        + cost_failures(predictor, files, table.X[:1], thresholds),
         made,
         expected(predictor, described),
         Reference(

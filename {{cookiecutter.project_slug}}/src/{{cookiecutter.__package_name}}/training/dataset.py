@@ -1,107 +1,46 @@
-"""A CSV file and its contract in, checked arrays out, whole or in batches."""
+"""A data file and its contract in, checked arrays out, whole or in batches."""
 
 import csv
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifacts.artifact import Manifest
 from ..errors import DataInvalid
 from ..model.arrays import Floats
+from . import parquet
+from .contract import Column as Column
+from .contract import Contract as Contract
+from .contract import check_learned as check_learned
+from .contract import read_contract as read_contract
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 PROBLEMS_SHOWN = 10
-
-Name = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A feature: its unit, and the range outside of which a value is impossible."""
-
-    name: Name
-    unit: str = ""
-    minimum: float = -math.inf
-    maximum: float = math.inf
-
-
-class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a data file must hold. No classes means that the target is a number.
-
-    examples: how many rows a version's signature may show to those who ask for it.
-    """
-
-    target: Name
-    features: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
-    classes: tuple[Name, ...] = ()
-    examples: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
-
-    @property
-    def names(self) -> list[str]:
-        return [column.name for column in self.features]
+PARQUET = {".parquet", ".pq"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """X: (n, d) float64 in the order of the contract.  y: (n,) labels or float64."""
+    """X: (n, d) float64 in the order of the contract.  y: (n,) labels or float64.
+
+    key: (n,) groups as text or times in seconds, where the contract names a column;
+    else (0,).
+    """
 
     X: Floats
     y: NDArray[Any]
+    key: NDArray[Any] = field(default_factory=lambda: np.empty(0))
 
-
-def read_contract(path: Path) -> Contract:
-    """Fails: DataInvalid when it is missing, not TOML, or breaks a rule."""
-    try:
-        contract = msgspec.toml.decode(path.read_bytes(), type=Contract)
-    except FileNotFoundError:
-        raise DataInvalid(path, ["expected a contract, received no file"]) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DataInvalid(path, [str(error)]) from None
-    columns = [*contract.names, contract.target]
-    problems = [
-        f"column {name!r}: expected once, received twice"
-        for name in dict.fromkeys(columns)
-        if columns.count(name) > 1
-    ]
-    if len(contract.classes) == 1 or len(set(contract.classes)) < len(contract.classes):
-        problems.append(
-            f"classes: expected two or more different ones, or none for a number, "
-            f"received {list(contract.classes)}"
-        )
-    problems += [
-        f"column {column.name!r}: expected a minimum below the maximum, "
-        f"received {column.minimum:g} and {column.maximum:g}"
-        for column in contract.features
-        if not column.minimum < column.maximum
-    ]
-    if problems:
-        raise DataInvalid(path, problems)
-    return contract
-
-
-def check_learned(contract: Contract, manifest: Manifest) -> None:
-    """A kernel takes columns by their place: in another order its answers are wrong.
-
-    Fails: DataInvalid when the version learned other columns or classes.
-    """
-    known = [feature.name for feature in manifest.signature.features]
-    classes = set(manifest.signature.classes)
-    if known != contract.names or classes != set(contract.classes):
-        raise DataInvalid(
-            "contract",
-            [
-                f"expected the columns and classes that version {manifest.version} "
-                "learned, in their order; give the contract it was made with, or "
-                "train anew"
-            ],
-        )
+    def __getitem__(self, rows: NDArray[Any]) -> "Table":
+        key = self.key[rows] if len(self.key) else self.key
+        return Table(self.X[rows], self.y[rows], key)
 
 
 def digest(path: Path) -> str:
@@ -121,10 +60,14 @@ def read_batches(
 ) -> Iterator[Table]:
     """Tables of at most `batch_rows` rows, in the order of the file.
 
-    Columns may come in any order. With labelled=False the target may be absent, is not
-    read, and y is empty.
-    Fails: DataInvalid naming line and column of up to PROBLEMS_SHOWN faulty cells.
+    CSV, or Parquet by the file's name. Columns may come in any order. With
+    labelled=False the target and the key may be absent, are not read, and y is empty.
+    Fails: DataInvalid naming line (CSV) or row (Parquet) and column of up to
+    PROBLEMS_SHOWN faulty cells.
     """
+    if path.suffix.lower() in PARQUET:
+        yield from _read_parquet(path, contract, batch_rows, labelled)
+        return
     try:
         file = path.open(encoding="utf-8-sig", newline="")
     except OSError as error:
@@ -148,12 +91,17 @@ def read_batches(
         raise DataInvalid(path, ["expected rows below the header, received none"])
 
 
+def _wanted(contract: Contract, labelled: bool) -> list[str]:
+    key = [contract.key] if contract.key else []
+    return contract.names + ([contract.target, *key] if labelled else [])
+
+
 def _find_columns(
     path: Path, header: list[str], contract: Contract, labelled: bool
 ) -> dict[str, int]:
     header = [name.strip() for name in header]
-    wanted = contract.names + ([contract.target] if labelled else [])
-    allowed = {*contract.names, contract.target}
+    wanted = _wanted(contract, labelled)
+    allowed = {*_wanted(contract, True), *contract.ignored}
     problems = [
         f"header: expected column {name!r}, received none"
         for name in wanted
@@ -177,33 +125,122 @@ def _read_rows(
     contract: Contract,
     labelled: bool,
 ) -> Table:
-    X, y, problems = [], [], []
+    X, y, key, problems = [], [], [], []
     for line, row in rows:
         if len(row) != width:
             problems.append(f"line {line}: expected {width} cells, received {len(row)}")
             continue
         X.append(
             [
-                _read_number(row[places[column.name]], column, line, problems)
+                _read_number(row[places[column.name]], column, f"line {line}", problems)
                 for column in contract.features
             ]
         )
         if labelled:
             y.append(
-                _read_target(row[places[contract.target]], contract, line, problems)
+                _read_target(
+                    row[places[contract.target]], contract, f"line {line}", problems
+                )
             )
+            if contract.key:
+                text = row[places[contract.key]]
+                key.append(_read_key(text, contract, f"line {line}", problems))
         if len(problems) >= PROBLEMS_SHOWN:
             break
     if problems:
         raise DataInvalid(path, problems)
     kind = str if contract.classes else np.float64
-    return Table(np.array(X, dtype=np.float64), np.array(y, dtype=kind))
+    return Table(np.array(X, dtype=np.float64), np.array(y, dtype=kind), np.array(key))
 
 
-def _read_number(text: str, column: Column, line: int, problems: list[str]) -> float:
+def _read_parquet(
+    path: Path, contract: Contract, batch_rows: int | None, labelled: bool
+) -> Iterator[Table]:
+    try:
+        header = parquet.header(path)
+    except OSError as error:
+        raise DataInvalid(path, [f"can't be read: {error.strerror}"]) from None
+    names = list(_find_columns(path, header, contract, labelled))
+    found = False
+    for first, columns in parquet.read_columns(path, names, batch_rows):
+        found = True
+        problems: list[str] = []
+        X = [
+            _check_numbers(columns[column.name], column, first, problems)
+            for column in contract.features
+        ]
+        y: NDArray[Any] = np.empty(0)
+        keys: NDArray[Any] = np.empty(0)
+        if labelled:
+            target = columns[contract.target]
+            if contract.classes:
+                y = np.array(
+                    [
+                        _read_target(text, contract, f"row {row}", problems)
+                        for row, text in enumerate(parquet.texts(target), first)
+                    ]
+                )
+            else:
+                y = _check_numbers(target, Column(contract.target), first, problems)
+            if contract.key:
+                texts = parquet.texts(columns[contract.key])
+                keys = np.array(
+                    [
+                        _read_key(text, contract, f"row {row}", problems)
+                        for row, text in enumerate(texts, first)
+                    ]
+                )
+        if problems:
+            raise DataInvalid(path, problems[:PROBLEMS_SHOWN])
+        yield Table(np.column_stack(X), y, keys)
+    if not found:
+        raise DataInvalid(path, ["expected rows, received none"])
+
+
+def _check_numbers(
+    values: Any, column: Column, first: int, problems: list[str]
+) -> NDArray[np.float64]:
+    """A whole column, missing values filled in; each that breaks the rules is named."""
+    found = parquet.numbers(values, f"column {column.name!r}", problems)
+    if column.missing is not None:
+        found = np.where(np.isnan(found), column.missing, found)
+    # Written so that NaN is wrong too.
+    right = (found >= column.minimum) & (found <= column.maximum) & np.isfinite(found)
+    for row in np.flatnonzero(~right)[:PROBLEMS_SHOWN].tolist():
+        text = "" if np.isnan(found[row]) else f"{found[row]:g}"
+        _read_number(text, column, f"row {first + row}", problems)
+    return found
+
+
+def _read_key(
+    text: str, contract: Contract, place: str, problems: list[str]
+) -> str | float:
+    """A group as it is; a time, ISO 8601 and UTC unless it says else, in seconds."""
+    text = text.strip()
+    where = f"{place}, column {contract.key!r}"
+    if text.lower() in MISSING:
+        problems.append(f"{where}: expected a value, received a missing one")
+        return math.nan if contract.time else ""
+    if contract.group:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        problems.append(f"{where}: expected a date, time or number, received {text!r}")
+        return math.nan
+    return time.replace(tzinfo=time.tzinfo or UTC).timestamp()
+
+
+def _read_number(text: str, column: Column, where: str, problems: list[str]) -> float:
     """The number in a cell, or NaN and one more problem."""
-    place = f"line {line}, column {column.name!r}"
+    place = f"{where}, column {column.name!r}"
     if text.strip().lower() in MISSING:
+        if column.missing is not None:
+            return column.missing
         problems.append(f"{place}: expected a number, received a missing value")
         return math.nan
     try:
@@ -222,15 +259,15 @@ def _read_number(text: str, column: Column, line: int, problems: list[str]) -> f
 
 
 def _read_target(
-    text: str, contract: Contract, line: int, problems: list[str]
+    text: str, contract: Contract, where: str, problems: list[str]
 ) -> str | float:
     text = text.strip()
     if not contract.classes:
-        return _read_number(text, Column(contract.target), line, problems)
+        return _read_number(text, Column(contract.target), where, problems)
     if text not in contract.classes:
         received = "a missing value" if text.lower() in MISSING else repr(text)
         problems.append(
-            f"line {line}, column {contract.target!r}: "
+            f"{where}, column {contract.target!r}: "
             f"expected one of {', '.join(contract.classes)}, received {received}"
         )
     return text

@@ -29,11 +29,18 @@ HIGHER_IS_BETTER = {"accuracy", "balanced_accuracy", "macro_f1", "r2"}
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a version must reach before it may serve; read from thresholds.toml."""
+    """What a version must reach before it may serve; read from thresholds.toml.
+
+    not_worse_than_production: by how much each metric may be worse than that of the
+    version in service.
+    """
 
     at_least: dict[str, float] = {}
     at_most: dict[str, float] = {}
     better_than_baseline: tuple[str, ...] = ()
+    not_worse_than_production: dict[str, float] = {}
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
 
 
 def read_thresholds(path: Path) -> Thresholds:
@@ -178,6 +185,7 @@ def check_thresholds(thresholds: Thresholds, metrics: tuple[str, ...]) -> None:
         *thresholds.at_least,
         *thresholds.at_most,
         *thresholds.better_than_baseline,
+        *thresholds.not_worse_than_production,
     }
     if unknown := sorted(named - set(metrics)):
         raise DataInvalid(

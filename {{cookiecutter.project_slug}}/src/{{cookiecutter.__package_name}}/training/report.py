@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import ProjectError
 from ..model.predictor import Predictor
 from .answers import Answers, Trivial
 from .comparison import Compared, Importance, compare, importances
 from .dataset import Contract, Table, digest
+from .split import repeated
 from .train import unseen_rows
 
 
@@ -101,7 +99,7 @@ def in_service(
         _, unseen = unseen_rows(production, data, contract)
     except ProjectError as reason:
         return Service(f"{name} can't be asked the same: {reason}.")
-    shared = also_in(unseen, rows)
+    shared = repeated(rows, unseen)
     if not shared.any():
         return Service(f"{name} has learned from all of these rows.")
     said = f"{name} is judged by {shared.sum()} rows that neither has learned from."
@@ -110,10 +108,4 @@ def in_service(
             f"{name} learned from another file; rows of this one that were in that "
             f"would flatter it. Both are judged by {shared.sum()} rows."
         )
-    return Service(said, production, Table(rows.X[shared], rows.y[shared]))
-
-
-def also_in(unseen: Table, rows: Table) -> NDArray[np.bool_]:
-    """Which of `rows` (n,) are among those unseen."""
-    known = {row.tobytes() for row in unseen.X}
-    return np.array([row.tobytes() in known for row in rows.X], dtype=bool)
+    return Service(said, production, rows[shared])

@@ -1,8 +1,11 @@
 """Rows apart: those to learn from, those to judge by, and what to remember of both."""
 
+import hashlib
 from collections import Counter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ..errors import TrainingImpossible
@@ -14,10 +17,21 @@ from .reference import Histograms
 def split(
     table: Table, contract: Contract, test_share: float, seed: int
 ) -> tuple[Table, Table]:
-    """Rows to learn from and rows to judge by, every class in both in proportion.
+    """Rows to learn from and rows to judge by.
 
-    Fails: TrainingImpossible when a class is too rare for that.
+    By the contract's group or time; without one at random, every class in both in
+    proportion.
+    Fails: TrainingImpossible when a class is too rare for that, or a part is empty.
     """
+    if contract.key:
+        latest = time_limit(table.key, test_share) if contract.time else 0.0
+        parts = draw(table, contract, test_share, seed, latest)
+        if not all(len(part.y) for part in parts):
+            raise TrainingImpossible(
+                f"{len(table.X)} rows can't be split by {contract.key!r}: expected "
+                "some for either part; give more rows or another share"
+            )
+        return parts
     rows = np.arange(len(table.X))
     try:
         train, test = train_test_split(
@@ -31,15 +45,73 @@ def split(
             f"{len(rows)} rows can't be split, {test_share:g} of them to judge by: "
             f"{error}"
         ) from None
-    return Table(table.X[train], table.y[train]), Table(table.X[test], table.y[test])
+    return table[train], table[test]
 
 
 def draw(
-    table: Table, test_share: float, random: np.random.Generator
+    table: Table,
+    contract: Contract,
+    test_share: float,
+    seed: int,
+    latest: float = 0.0,
 ) -> tuple[Table, Table]:
-    """As `split`, row by row at random: what can be done without seeing all rows."""
-    test = random.random(len(table.X)) < test_share
-    return Table(table.X[~test], table.y[~test]), Table(table.X[test], table.y[test])
+    """As `split`, but each row's side depends on that row alone, not on the others.
+
+    So it can be done batch by batch, and rows that are equal are on the same side.
+    latest: from which time on rows are judged by, where the contract names a time.
+    """
+    test: NDArray[np.bool_]
+    if contract.time:
+        test = table.key >= latest
+    elif contract.group:
+        names, which = np.unique(table.key, return_inverse=True)
+        drawn = np.array([fraction(f"{seed}:{name}") < test_share for name in names])
+        test = drawn[which] if len(names) else np.zeros(0, dtype=bool)
+    else:
+        test = row_hashes(table.X, seed) < np.uint64(test_share * 2.0**64)
+    return table[~test], table[test]
+
+
+def time_limit(times: NDArray[Any], test_share: float) -> float:
+    """The time from which on a share of the rows are, with all of that very time."""
+    place = min(int(len(times) * (1 - test_share)), len(times) - 1)
+    return float(np.partition(times, place)[place])
+
+
+def fraction(text: str) -> float:
+    """From 0 to 1, the same on every machine."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8]) / 2.0**64
+
+
+def row_hashes(X: Floats, seed: int = 0) -> NDArray[np.uint64]:
+    """(n,) one number for each row's features; equal rows have equal ones.
+
+    Source: Steele, Lea and Flood 2014, Fast Splittable Pseudorandom Number Generators,
+    figure 16 (the mixing step).
+    """
+    bits = (X + 0.0).view(np.uint64)  # -0.0 becomes 0.0
+    mixed = np.full(len(X), seed & (2**64 - 1), dtype=np.uint64)
+    for column in bits.T:
+        mixed = (mixed ^ column) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+def repeated(judged: Table, learned: Table) -> NDArray[np.bool_]:
+    """Which rows to judge by are, feature by feature, among those learned from."""
+    found: NDArray[np.bool_] = np.isin(row_hashes(judged.X), row_hashes(learned.X))
+    return found
+
+
+def at_most(table: Table, rows: int) -> Table:
+    """A sample of so many rows that does not depend on how they came."""
+    if len(table.y) <= rows:
+        return table
+    chosen = np.argpartition(row_hashes(table.X), rows)[:rows]
+    return table[np.sort(chosen)]
 
 
 def joined(tables: list[Table]) -> Table:
@@ -47,6 +119,7 @@ def joined(tables: list[Table]) -> Table:
     table = Table(
         np.concatenate([table.X for table in tables]),
         np.concatenate([table.y for table in tables]),
+        np.concatenate([table.key for table in tables]),
     )
     if not len(table.y):
         raise TrainingImpossible("no rows were held out to judge by; give more rows")
@@ -54,10 +127,14 @@ def joined(tables: list[Table]) -> Table:
 
 
 class Summary:
-    """What is kept of the rows that were learned from, whatever their number."""
+    """What is kept of the rows that were learned from, whatever their number.
+
+    repeated: rows that were held out and left out, being among those learned from.
+    """
 
     def __init__(self, contract: Contract) -> None:
         self.rows = 0
+        self.repeated = 0
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
         self.histograms = Histograms()

@@ -3,12 +3,14 @@
 import logging
 import platform
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
 from ..artifacts.artifact import (
@@ -21,7 +23,7 @@ from ..artifacts.artifact import (
     build,
 )
 from ..artifacts.reference import Reference, answers_of
-from ..errors import TrainingImpossible
+from ..errors import DataInvalid, TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
 from ..model.estimator import Estimator
@@ -42,11 +44,14 @@ from .evaluate import (
     evaluate_baseline,
     gate,
 )
-from .split import Summary, draw, joined, split
+from .gates import cost_failures, production_failures
+from .split import Summary, at_most, draw, joined, repeated, split, time_limit
 
 log = logging.getLogger(__name__)
 
-STRATIFIED = "stratified"
+STRATIFIED, BY_ROW = "stratified", "by row"
+# Of data that is larger than memory, no more rows are kept to judge by.
+JUDGED_AT_MOST = 100_000
 ADOPTED = "adopted, judged by all rows"
 PLAIN = {bool, int, float, str, type(None)}
 AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
@@ -65,6 +70,7 @@ class Plan:
     seed: int = 0
     batch_rows: int | None = None
     continue_from: Artifact | None = None
+    production: Artifact | None = None
 
 
 def train(plan: Plan, name: str) -> Artifact:
@@ -123,19 +129,19 @@ def method(estimator: Estimator, name: str, options: str) -> Any:
 def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
     """Fit on the whole, or update batch by batch; returns the rows to judge by too.
 
-    In batches, only one of them and the rows to judge by are in memory at a time.
+    In batches, only one of them and at most twice JUDGED_AT_MOST rows to judge by are
+    in memory at a time.
     """
     summary = Summary(plan.contract)
-    random = np.random.default_rng(plan.seed)
-    held_out = []
+    held_out, leaked = [], np.zeros(0, dtype=bool)
     classes = list(plan.contract.classes)
     announced = {"classes": classes} if classes else {}
-    for batch in read_batches(plan.data, plan.contract, plan.batch_rows):
-        if plan.batch_rows is None:
-            learned, judged = split(batch, plan.contract, plan.test_share, plan.seed)
-        else:
-            learned, judged = draw(batch, plan.test_share, random)
+    for learned, judged in parts(plan):
         held_out.append(judged)
+        if plan.batch_rows is None:
+            leaked = repeated(judged, learned)
+        elif sum(len(each.y) for each in held_out) > 2 * JUDGED_AT_MOST:
+            held_out = [at_most(joined(held_out), JUDGED_AT_MOST)]
         summary.add(learned)
         if not len(learned.y):
             continue  # a small batch may be held out whole
@@ -153,7 +159,48 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
             f"{plan.data}: expected rows of every class of the contract, received "
             f"none of {', '.join(missing)} to learn from"
         )
-    return summary, joined(held_out)
+    judged = joined(held_out)
+    if plan.batch_rows is not None:
+        judged = at_most(judged, JUDGED_AT_MOST)
+        leaked = np.zeros(len(judged.y), dtype=bool)
+        if plan.contract.key:  # without one, equal rows are on the same side
+            for learned, _ in parts(plan):
+                leaked |= repeated(judged, learned)
+    return summary, without_leaks(judged, leaked, summary)
+
+
+def parts(plan: Plan) -> Iterator[tuple[Table, Table]]:
+    """What to learn from and what to judge by, batch by batch or all at once."""
+    contract, share, seed = plan.contract, plan.test_share, plan.seed
+    if plan.batch_rows is None:
+        yield split(read_table(plan.data, contract), contract, share, seed)
+        return
+    latest = 0.0
+    if contract.time:
+        batches = read_batches(plan.data, contract, plan.batch_rows)
+        latest = time_limit(np.concatenate([batch.key for batch in batches]), share)
+    for batch in read_batches(plan.data, contract, plan.batch_rows):
+        yield draw(batch, contract, share, seed, latest)
+
+
+def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:
+    """A row that was learned from proves nothing: it is left out, and told.
+
+    Fails: TrainingImpossible when nothing else is left to judge by.
+    """
+    summary.repeated = int(leaked.sum())
+    if leaked.any():
+        log.warning(
+            "%d of %d rows to judge by are also among those learned from: left out",
+            summary.repeated,
+            len(judged.y),
+        )
+    if leaked.all():
+        raise TrainingImpossible(
+            "every row to judge by is also among those learned from; remove duplicate "
+            "rows, or name in the contract the group that they belong to"
+        )
+    return judged[~leaked]
 
 
 def describe(
@@ -168,19 +215,51 @@ def describe(
     check_served(estimator, predictor, held_out.X)
     baseline = evaluate_baseline(classes, summary.prior(classes), held_out)
     described = signature(plan.contract, classes, summary, held_out)
+    failures = gate(evaluation, baseline, plan.thresholds)
+    row = np.array([[feature.median for feature in described.features]])
+    failures += cost_failures(predictor, files, row, plan.thresholds)
+    if plan.production and plan.thresholds.not_worse_than_production:
+        failures += compare_with(plan.production, predictor, plan, held_out)
     return build(
         name,
         files,
         described,
         evaluation,
         baseline,
-        gate(evaluation, baseline, plan.thresholds),
+        failures,
         provenance(estimator, plan, summary),
         expected(predictor, described),
         Reference(
             summary.histograms.found(),
             answers_of(predictor.predict(held_out.X), len(classes)),
         ),
+    )
+
+
+def compare_with(
+    production: Artifact, predictor: Predictor, plan: Plan, held_out: Table
+) -> list[str]:
+    """Reasons not to replace the version in service, by rows that neither learned from.
+
+    One that learned other columns or classes can't be asked the same, and is none.
+    """
+    try:
+        check_learned(plan.contract, production.manifest)
+        rows = np.ones(len(held_out.y), dtype=bool)
+        if plan.batch_rows is None:
+            _, unseen = unseen_rows(production, plan.data, plan.contract)
+            rows = repeated(held_out, unseen)
+    except DataInvalid as reason:
+        log.warning("not compared with the version in service: %s", reason)
+        return []
+    if not rows.any():
+        log.warning(
+            "not compared with the version in service: it learned from all rows"
+        )
+        return []
+    margins = plan.thresholds.not_worse_than_production
+    return production_failures(
+        predictor, production.predictor(), held_out[rows], margins
     )
 
 
@@ -243,6 +322,9 @@ def signature(
                 minimum=float(summary.minimum[j]),
                 median=float(medians[j]),
                 maximum=float(summary.maximum[j]),
+                lowest=limit(column.minimum),
+                highest=limit(column.maximum),
+                missing=column.missing,
             )
             for j, column in enumerate(contract.features)
         ),
@@ -264,6 +346,11 @@ def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
     )
 
 
+def limit(value: float) -> float | None:
+    """A bound as JSON can hold it."""
+    return value if np.isfinite(value) else None
+
+
 def unseen_rows(
     artifact: Artifact, data: Path, contract: Contract
 ) -> tuple[Summary, Table]:
@@ -276,15 +363,32 @@ def unseen_rows(
     table = read_table(data, contract)
     made = artifact.manifest.provenance
     learned, unseen = table, table
+    summary = Summary(contract)
     if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
         share, seed = float(made.split["test_share"]), int(made.split["seed"])
-        if made.split["method"] == STRATIFIED:
+        if made.split["method"] not in (BY_ROW, split_method(contract)):
+            raise DataInvalid(
+                "contract",
+                [
+                    f"expected a split {made.split['method']}, as that of version "
+                    f"{artifact.manifest.version}, received {split_method(contract)}"
+                ],
+            )
+        if made.split["method"] == BY_ROW:
+            learned, unseen = draw(table, contract, share, seed)
+        else:  # a row's side by group or time does not depend on the size of a batch
             learned, unseen = split(table, contract, share, seed)
-        else:  # rows are drawn one by one, so the size of a batch does not matter
-            learned, unseen = draw(table, share, np.random.default_rng(seed))
-    summary = Summary(contract)
+        unseen = at_most(unseen, int(made.split.get("at_most", len(table.y))))
+        unseen = without_leaks(unseen, repeated(unseen, learned), summary)
     summary.add(learned)
     return summary, unseen
+
+
+def split_method(contract: Contract, batch_rows: int | None = None) -> str:
+    """How rows are split, for the manifest."""
+    if contract.key:
+        return f"by {'group' if contract.group else 'time'} {contract.key}"
+    return STRATIFIED if batch_rows is None else BY_ROW
 
 
 def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance:
@@ -293,11 +397,7 @@ def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance
         data_source=plan.data.name,
         data_sha256=digest(plan.data),
         train_rows=summary.rows,
-        split={
-            "method": STRATIFIED if plan.batch_rows is None else "random by batch",
-            "test_share": plan.test_share,
-            "seed": plan.seed,
-        },
+        split=split_of(plan, summary),
         parameters={
             name: value if type(value) in PLAIN else repr(value)
             for name, value in estimator.get_params().items()
@@ -307,6 +407,18 @@ def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance
         | {name: metadata.version(name) for name in RECORDED},
         continued_from=previous.manifest.version if previous else None,
     )
+
+
+def split_of(plan: Plan, summary: Summary) -> dict[str, float | int | str]:
+    """All that it takes to split the same data again."""
+    limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
+    return {
+        "method": split_method(plan.contract, plan.batch_rows),
+        "test_share": plan.test_share,
+        "seed": plan.seed,
+        "repeated_rows_left_out": summary.repeated,
+        **limit,
+    }
 
 
 def git_commit() -> str | None:

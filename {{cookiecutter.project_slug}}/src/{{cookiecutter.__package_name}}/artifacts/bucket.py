@@ -1,0 +1,208 @@
+"""The versions of one model in an object store: the manifest is put last.
+
+<uri>/<version>/weights.npz
+<uri>/<version>/manifest.json      with this one it is a version
+<uri>/CURRENT                      replaced if nobody else has replaced it
+
+An object appears whole or not at all, and every put here is conditional. obstore reads
+the credentials from the environment, by the names that each cloud's own tools use.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ..errors import ArtifactError, StoreUnreachable
+from .artifact import MANIFEST
+from .folder import CURRENT
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+    from obstore.store import ObjectStore
+
+ATTEMPTS = 50
+SLOWEST_PUT_S = 1800.0  # leftovers are swept after twice that
+NO_SUCH_BUCKET = "there is no such bucket"
+NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
+QUERY = re.compile(r"\?[^\s)\"']+")
+
+
+def connect(uri: str) -> "ObjectStore":
+    """Short patience: who starts a service or a training wants to know soon."""
+    from obstore.store import from_url
+
+    with _reaching(uri):
+        return from_url(
+            uri,
+            # An address without TLS is only used where the environment names one.
+            client_options={
+                "allow_http": True,
+                "connect_timeout": "3s",
+                "timeout": "300s",
+            },
+            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
+        )
+
+
+class Bucket:
+    """Keeps objects; what they mean is the store's affair."""
+
+    def __init__(self, uri: str, objects: "ObjectStore | None" = None) -> None:
+        self.uri = uri.rstrip("/")
+        self._objects = objects or connect(self.uri)
+
+    def at(self, *parts: str) -> str:
+        """Where something is, for a message."""
+        return "/".join([self.uri, *parts])
+
+    def versions(self) -> list[str]:
+        """Names of all versions that are whole."""
+        return [path[0] for path, _ in self._list() if path[1:] == [MANIFEST]]
+
+    def read(self, version: str, name: str) -> bytes:
+        """Fails: FileNotFoundError, StoreUnreachable."""
+        return self._get(f"{version}/{name}")[0]
+
+    def add(self, version: str, files: Mapping[str, bytes]) -> None:
+        """Whole or absent: the manifest, which is the last of `files`, decides.
+
+        What a killed writer left of the same version is taken over when it is equal.
+        Fails: FileExistsError, StoreUnreachable.
+        """
+        from obstore.exceptions import AlreadyExistsError
+
+        began = time.monotonic()
+        for name, content in files.items():
+            if time.monotonic() - began > SLOWEST_PUT_S:
+                raise ArtifactError(
+                    f"{self.at(version)}: expected to be written within "
+                    f"{SLOWEST_PUT_S:g} s, for later it might be swept as a leftover"
+                )
+            try:
+                self._put(f"{version}/{name}", content, "create")
+            except AlreadyExistsError:
+                if name == MANIFEST or not self._holds(version, name, content):
+                    raise FileExistsError(self.at(version)) from None
+
+    def _holds(self, version: str, name: str, content: bytes) -> bool:
+        try:
+            return self.read(version, name) == content
+        except FileNotFoundError:  # swept at this very moment
+            return False
+
+    def read_pointer(self) -> bytes | None:
+        try:
+            return self._get(CURRENT)[0]
+        except FileNotFoundError:
+            return None
+
+    def move_pointer(self, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace the pointer by what `change` makes of it; nobody comes between.
+
+        Fails: StoreUnreachable, also when others move it all the time.
+        """
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        for attempt in range(ATTEMPTS):
+            before: bytes | None = None
+            mode: UpdateVersion | None = None
+            with suppress(FileNotFoundError):
+                before, mode = self._get(CURRENT)
+            after = change(before)
+            if after == before:
+                return
+            try:
+                self._put(CURRENT, after, mode or "create")
+            except (AlreadyExistsError, PreconditionError):
+                # Not at the same moments as the other.
+                time.sleep(random.random() * min(0.01 * 2**attempt, 1.0))  # noqa: S311
+            else:
+                return
+        raise StoreUnreachable(self.at(CURRENT), f"moved by others {ATTEMPTS} times")
+
+    def remove(self, version: str) -> None:
+        """The manifest first, so that no reader sees less than a whole version."""
+        names = [path for path, _ in self._list() if path[0] == version]
+        for path in sorted(names, key=lambda path: path[1:] != [MANIFEST]):
+            self._delete("/".join(path))
+
+    def leftovers(self, older_than_s: float) -> list[str]:
+        """What writers left that were killed; a younger one may still be at work."""
+        then = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        found: dict[str, datetime] = {}
+        whole = set()
+        for path, changed in self._list():
+            if path[1:] == [MANIFEST]:
+                whole.add(path[0])
+            elif len(path) > 1:
+                found[path[0]] = max(changed, found.get(path[0], changed))
+        return sorted(
+            version
+            for version, changed in found.items()
+            if version not in whole and changed <= then
+        )
+
+    def sweep(self, leftover: str) -> None:
+        self.remove(leftover)
+
+    def _list(self) -> Iterator[tuple[list[str], datetime]]:
+        import obstore
+
+        with _reaching(self.uri):
+            for batch in obstore.list(self._objects):
+                for each in batch:
+                    yield each["path"].split("/"), each["last_modified"]
+
+    def _get(self, key: str) -> tuple[bytes, "UpdateVersion"]:
+        import obstore
+
+        with _reaching(self.at(key)):
+            result = obstore.get(self._objects, key)
+            meta = result.meta
+            mode: UpdateVersion = {}
+            if meta["e_tag"]:
+                mode["e_tag"] = meta["e_tag"]
+            if meta["version"]:
+                mode["version"] = meta["version"]
+            return bytes(result.bytes()), mode
+
+    def _put(self, key: str, content: bytes, mode: "str | UpdateVersion") -> None:
+        import obstore
+
+        with _reaching(self.at(key)):
+            try:
+                obstore.put(self._objects, key, content, mode=mode)  # type: ignore[arg-type]
+            except FileNotFoundError:
+                raise StoreUnreachable(self.uri, NO_SUCH_BUCKET) from None
+
+    def _delete(self, key: str) -> None:
+        import obstore
+
+        with _reaching(self.at(key)), suppress(FileNotFoundError):
+            obstore.delete(self._objects, key)
+
+
+@contextmanager
+def _reaching(place: str) -> Iterator[None]:
+    """Say what went wrong on the way there, in one line and without secrets."""
+    from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        if any(sign in str(error) for sign in NO_BUCKET):
+            raise StoreUnreachable(place, NO_SUCH_BUCKET) from None
+        raise
+    except (AlreadyExistsError, PreconditionError):
+        raise
+    except BaseError as error:
+        raise StoreUnreachable(place, _reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line; what follows is for debugging, and a query may hold a key."""
+    return QUERY.sub("", str(error).strip().partition("\n")[0])[:300]

@@ -1,0 +1,148 @@
+"""The versions of one model in a local folder: written aside, then renamed.
+
+<folder>/<version>/{manifest.json, weights.npz}
+<folder>/CURRENT                                     replaced in one step
+<folder>/.incoming-*, .outgoing-*                    what a kill may leave behind
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+CURRENT = "CURRENT"
+LOCK = ".lock"
+INCOMING, OUTGOING = ".incoming-", ".outgoing-"
+
+
+class Folder:
+    """Keeps files; what they mean is the store's affair."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def at(self, *parts: str) -> str:
+        """Where something is, for a message."""
+        return str(self.path.joinpath(*parts))
+
+    def versions(self) -> list[str]:
+        """Names of all versions. Half-written ones start with a dot."""
+        if not self.path.is_dir():
+            return []
+        return [
+            path.name
+            for path in self.path.iterdir()
+            if path.name[0] != "." and path.is_dir()
+        ]
+
+    def read(self, version: str, name: str) -> bytes:
+        """Fails: FileNotFoundError."""
+        try:
+            return (self.path / version / name).read_bytes()
+        except NotADirectoryError:
+            raise FileNotFoundError(self.at(version, name)) from None
+
+    def add(self, version: str, files: Mapping[str, bytes]) -> None:
+        """All files or none; a kill at any moment leaves one or the other.
+
+        Fails: FileExistsError when there is such a version already.
+        """
+        place = self.path / version
+        if place.exists():
+            raise FileExistsError(place)
+        with self._aside() as aside:
+            for name, content in files.items():
+                _write(aside / name, content)
+            try:
+                aside.rename(place)
+            except OSError:
+                if place.exists():  # another writer was faster
+                    raise FileExistsError(place) from None
+                raise
+        _sync_folder(self.path)
+
+    def read_pointer(self) -> bytes | None:
+        try:
+            return (self.path / CURRENT).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def move_pointer(self, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace the pointer by what `change` makes of it; nobody comes between."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with _locked(self.path / LOCK):
+            before = self.read_pointer()
+            after = change(before)
+            if after == before:
+                return
+            with self._aside() as aside:
+                _write(aside / CURRENT, after)
+                (aside / CURRENT).replace(self.path / CURRENT)
+            _sync_folder(self.path)
+
+    def remove(self, version: str) -> None:
+        """Out of sight in one step, then gone."""
+        aside = self.path / f"{OUTGOING}{version}"
+        (self.path / version).rename(aside)
+        shutil.rmtree(aside)
+
+    def leftovers(self, older_than_s: float) -> list[str]:
+        """What writers left that were killed; a younger one may still be at work."""
+        if not self.path.is_dir():
+            return []
+        then = time.time() - older_than_s
+        return sorted(
+            path.name
+            for path in self.path.iterdir()
+            if path.name.startswith(OUTGOING)
+            or (path.name.startswith(INCOMING) and path.stat().st_mtime <= then)
+        )
+
+    def sweep(self, leftover: str) -> None:
+        shutil.rmtree(self.path / leftover, ignore_errors=True)
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=INCOMING, dir=self.path))
+        aside.chmod(0o755)
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the system lets go of the lock when its holder ends."""
+    with path.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename survive a power cut; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

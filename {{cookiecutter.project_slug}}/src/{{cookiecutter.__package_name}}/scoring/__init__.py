@@ -1,0 +1,1 @@
+"""Tables of any size in, predictions for every row out, in parts that are kept."""

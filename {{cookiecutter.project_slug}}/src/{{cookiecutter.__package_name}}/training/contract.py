@@ -1,0 +1,110 @@
+"""What a data file must hold: one file that training, serving and scoring share."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ..artifacts.artifact import Manifest
+from ..errors import DataInvalid
+
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A feature: its unit, and the range outside of which a value is impossible.
+
+    missing: what is put in the place of a missing value; without it, one is refused.
+    """
+
+    name: Name
+    unit: str = ""
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    missing: float | None = None
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a data file must hold. No classes means that the target is a number.
+
+    group: a column whose rows with the same value are learned from or judged by
+    together.  time: a column by which the latest rows are judged.  ignored: columns
+    that may be there and are not read.  examples: how many rows a version's signature
+    may show to those who ask for it.
+    """
+
+    target: Name
+    features: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1)]
+    classes: tuple[Name, ...] = ()
+    group: Name | None = None
+    time: Name | None = None
+    ignored: tuple[Name, ...] = ()
+    examples: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.features]
+
+    @property
+    def key(self) -> str | None:
+        """The column that decides which rows are judged by, if there is one."""
+        return self.group or self.time
+
+
+def read_contract(path: Path) -> Contract:
+    """Fails: DataInvalid when it is missing, not TOML, or breaks a rule."""
+    try:
+        contract = msgspec.toml.decode(path.read_bytes(), type=Contract)
+    except FileNotFoundError:
+        raise DataInvalid(path, ["expected a contract, received no file"]) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DataInvalid(path, [str(error)]) from None
+    others = [name for name in (contract.group, contract.time) if name]
+    columns = [*contract.names, contract.target, *others, *contract.ignored]
+    problems = [
+        f"column {name!r}: expected once, received twice"
+        for name in dict.fromkeys(columns)
+        if columns.count(name) > 1
+    ]
+    if len(contract.classes) == 1 or len(set(contract.classes)) < len(contract.classes):
+        problems.append(
+            f"classes: expected two or more different ones, or none for a number, "
+            f"received {list(contract.classes)}"
+        )
+    problems += [
+        f"column {column.name!r}: expected a minimum below the maximum, "
+        f"received {column.minimum:g} and {column.maximum:g}"
+        for column in contract.features
+        if not column.minimum < column.maximum
+    ]
+    problems += [
+        f"column {column.name!r}: expected missing between {column.minimum:g} and "
+        f"{column.maximum:g}, received {column.missing:g}"
+        for column in contract.features
+        if column.missing is not None
+        and not column.minimum <= column.missing <= column.maximum
+    ]
+    if len(others) > 1:
+        problems.append("expected a group or a time to split by, received both")
+    if problems:
+        raise DataInvalid(path, problems)
+    return contract
+
+
+def check_learned(contract: Contract, manifest: Manifest) -> None:
+    """A kernel takes columns by their place: in another order its answers are wrong.
+
+    Fails: DataInvalid when the version learned other columns or classes.
+    """
+    known = [feature.name for feature in manifest.signature.features]
+    classes = set(manifest.signature.classes)
+    if known != contract.names or classes != set(contract.classes):
+        raise DataInvalid(
+            "contract",
+            [
+                f"expected the columns and classes that version {manifest.version} "
+                "learned, in their order; give the contract it was made with, or "
+                "train anew"
+            ],
+        )

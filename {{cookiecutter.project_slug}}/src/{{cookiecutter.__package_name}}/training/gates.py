@@ -1,0 +1,90 @@
+"""A predictor, what it costs and what serves now in; reasons against promotion out."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..model.arrays import Floats
+from ..model.predictor import Predictor
+from .answers import Answers
+from .dataset import Table
+from .evaluate import HIGHER_IS_BETTER, Thresholds
+
+ROUNDS = 500
+CERTAINTY = 0.95
+CALLS = 100
+
+
+def cost_failures(
+    predictor: Predictor, files: Mapping[str, bytes], row: Floats, limits: Thresholds
+) -> list[str]:
+    """What answering one row (1, d) takes, and the bytes of the version's files."""
+    failures = []
+    if limits.max_latency_ms is not None:
+        latency_ms = measure_latency_ms(predictor, row)
+        if latency_ms > limits.max_latency_ms:
+            failures.append(
+                f"one row takes {latency_ms:.3g} ms, at most "
+                f"{limits.max_latency_ms:g} ms is allowed"
+            )
+    if limits.max_size_mb is not None:
+        size_mb = sum(map(len, files.values())) / 1e6
+        if size_mb > limits.max_size_mb:
+            failures.append(
+                f"the version is {size_mb:.3g} MB large, at most "
+                f"{limits.max_size_mb:g} MB is allowed"
+            )
+    return failures
+
+
+def measure_latency_ms(predictor: Predictor, row: Floats) -> float:
+    """p50 of CALLS predictions of one row, warm; the best of three rounds of them.
+
+    Other work on the machine only ever makes a round slower.
+    """
+    predictor.warm_up()
+    rounds = []
+    for _ in range(3):
+        taken = np.empty(CALLS)
+        for i in range(CALLS):
+            began = time.perf_counter_ns()
+            predictor.predict(row)
+            taken[i] = time.perf_counter_ns() - began
+        rounds.append(float(np.median(taken)) / 1e6)
+    return min(rounds)
+
+
+def production_failures(
+    candidate: Predictor, current: Predictor, test: Table, margins: dict[str, float]
+) -> list[str]:
+    """Metrics that are worse by more than their margin, and not by chance alone.
+
+    Both answer the same rows. The rows are drawn again ROUNDS times; only when
+    CERTAINTY of the differences are beyond the margin does it count.
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    """
+    ours, theirs = Answers(candidate, test), Answers(current, test)
+    failures = []
+    for name, margin in margins.items():
+        sign = -1.0 if name in HIGHER_IS_BETTER else 1.0
+        worse = sign * differences(name, ours, theirs)
+        surely = float(np.quantile(worse[1:], 1 - CERTAINTY))
+        if surely > margin:
+            failures.append(
+                f"{name} is {worse[0]:.3g} worse than that of the version in service, "
+                f"surely by {surely:.3g}; at most {margin:g} is allowed"
+            )
+    return failures
+
+
+def differences(name: str, ours: Answers, theirs: Answers) -> Floats:
+    """(1 + ROUNDS,) ours minus theirs: of the rows themselves, then of each draw."""
+    rows = len(ours.y)
+    random = np.random.default_rng(0)
+    found = np.empty(1 + ROUNDS)
+    weights = np.ones(rows, dtype=np.int64)
+    for i in range(1 + ROUNDS):
+        found[i] = ours.metric(name, weights) - theirs.metric(name, weights)
+        weights = np.bincount(random.integers(0, rows, rows), minlength=rows)
+    return found
