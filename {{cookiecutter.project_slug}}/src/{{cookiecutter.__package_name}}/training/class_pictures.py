@@ -45,6 +45,10 @@ def confusion(figure: "Figure", report: Report, theme: Theme) -> None:
     turned: dict[str, Any] = {}
     if k > 4 or max(map(len, names)) > 12:
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    if k > NUMBERED:
+        turned = {"rotation": 90}
+        figure.set_figheight(5.6)
+        axes.tick_params(labelsize=8)
     axes.set_xticks(places, shown, **turned)
     axes.set_yticks(places, shown)
     axes.set_xlabel("answered")
@@ -120,7 +124,8 @@ def precision_recall(figure: "Figure", report: Report, theme: Theme) -> None:
         )
         labels.append(f"{names[c]}: AP {score:.3f}, {truly.sum()} rows")
     axes.set(xlim=(-0.01, 1.02), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
-    axes.legend(lines, labels, loc="lower left", title="class: average precision")
+    below, title = "outside lower center", "average precision (AP) of the class"
+    figure.legend(lines, labels, loc=below, ncols=2, title=title, fontsize=9)
 
 
 def scores(figure: "Figure", report: Report, theme: Theme) -> None:
@@ -128,7 +133,7 @@ def scores(figure: "Figure", report: Report, theme: Theme) -> None:
     shown = [c for _, c in precisions(report)][:PANELS]
     columns = min(len(shown), 3)
     down = -(-len(shown) // columns)
-    figure.set_figheight(max(figure.get_figheight(), 1.6 * down + 0.8))
+    figure.set_figheight(max(figure.get_figheight(), 1.8 * down + 0.8))
     grid = figure.subplots(down, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
@@ -138,7 +143,7 @@ def scores(figure: "Figure", report: Report, theme: Theme) -> None:
             share = np.histogram(answers.P[chosen, c], STEPS)[0] / max(chosen.sum(), 1)
             axes.stairs(share, STEPS, color=colour, fill=True, alpha=0.4)
             axes.stairs(share, STEPS, color=colour, linewidth=1.4)
-        axes.set_title(f"{names[c]} ({truly.sum()} of {len(truly)})")
+        axes.set_title(f"{names[c]}\n{truly.sum()} of {len(truly)} rows", fontsize=9)
         axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
         axes.yaxis.set_major_formatter("{x:.0%}")
     figure.supxlabel("probability given to the class", fontsize=10)

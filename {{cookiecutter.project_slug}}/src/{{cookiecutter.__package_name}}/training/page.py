@@ -23,7 +23,7 @@ h3 { font-size: 1rem; margin: 0; }
 .quiet, figcaption { color: var(--quiet); font-size: .9rem; }
 .verdict { font-weight: 600; border-left: .3rem solid; padding: .3rem .8rem; }
 .good { color: var(--good); } .bad { color: var(--bad); }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin-bottom: 1.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }

@@ -17,7 +17,7 @@ FEATURES = 20
 
 def importance(figure: "Figure", report: Report, theme: Theme) -> None:
     found = report.importances[:FEATURES][::-1]
-    figure.set_figheight(max(figure.get_figheight(), 0.26 * len(found) + 0.8))
+    figure.set_figheight(max(0.26 * len(found) + 0.9, 1.8))
     axes = figure.add_subplot()
     places = np.arange(len(found))
     axes.barh(

@@ -22,9 +22,8 @@ def chosen(report: Report) -> NDArray[np.int64]:
 
 
 def scatter(axes: "Axes", x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    strength = float(np.clip(60.0 / np.sqrt(len(x)), 1.0, 8.0))
-    alpha = float(np.clip(40.0 / np.sqrt(len(x)) / 10.0, 0.15, 0.8))
-    axes.plot(x, y, "o", markersize=strength * 0.7, alpha=alpha, markeredgewidth=0)
+    alpha = float(np.clip(20.0 / np.sqrt(len(x)), 0.3, 0.8))
+    axes.plot(x, y, "o", markersize=4, alpha=alpha, markeredgewidth=0)
 
 
 def predicted(figure: "Figure", report: Report, theme: Theme) -> None:
