@@ -124,8 +124,14 @@ def precision_recall(figure: "Figure", report: Report, theme: Theme) -> None:
         )
         labels.append(f"{names[c]}: AP {score:.3f}, {truly.sum()} rows")
     axes.set(xlim=(-0.01, 1.02), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
-    below, title = "outside lower center", "average precision (AP) of the class"
-    figure.legend(lines, labels, loc=below, ncols=2, title=title, fontsize=9)
+    figure.legend(
+        lines,
+        labels,
+        loc="outside lower center",
+        ncols=2,
+        title="average precision (AP) of the class",
+        fontsize=9,
+    )
 
 
 def scores(figure: "Figure", report: Report, theme: Theme) -> None:
