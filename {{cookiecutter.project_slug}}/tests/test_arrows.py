@@ -66,6 +66,7 @@ TOUCH_THE_ENVIRONMENT = READ_SETTINGS | {
 NEED_SCIKIT_LEARN = {
     "cli.common",
     "model.estimator",
+    "training.class_pictures",
     "training.evaluate",
     "training.split",
     "training.train",
