@@ -22,6 +22,7 @@ EVERY_PROJECT = """
 .github/release.py
 .github/pull_request_template.md
 .github/workflows/ci.yml
+.github/workflows/docs.yml
 .github/workflows/release.yml
 .github/workflows/template-update.yml
 .gitignore
@@ -35,7 +36,17 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/conf.py
+docs/data-contract.md
+docs/decisions/0000-template.md
+docs/decisions/README.md
 docs/from-notebook.md
+docs/index.md
+docs/on-call.md
+docs/release.md
+docs/replace-the-model.md
+docs/retrain.md
+docs/roll-back.md
 docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
