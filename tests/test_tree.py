@@ -76,6 +76,7 @@ src/wine_classifier/cli/common.py
 src/wine_classifier/cli/comparing.py
 src/wine_classifier/cli/learning.py
 src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/scoring.py
 src/wine_classifier/cli/shipping.py
 src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
@@ -95,6 +96,12 @@ src/wine_classifier/monitoring/report.py
 src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/monitoring/verdict.py
 src/wine_classifier/py.typed
+src/wine_classifier/scoring/__init__.py
+src/wine_classifier/scoring/batch.py
+src/wine_classifier/scoring/cluster.py
+src/wine_classifier/scoring/places.py
+src/wine_classifier/scoring/plan.py
+src/wine_classifier/scoring/tables.py
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
 src/wine_classifier/serving/compiled.py
@@ -152,6 +159,7 @@ tests/monitoring/test_verdict.py
 tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
+tests/scoring/test_batch.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_compiled.py

@@ -1,7 +1,7 @@
 """The site of this project: this folder, pages from elsewhere, docstrings → build/docs.
 
-`make docs` is strict: a link that leads nowhere fails it. All that a page needs is in the
-site; it asks no other host for a font, a style or a script.
+`make docs` is strict: a link that leads nowhere fails it. All that a page needs is in
+the site; it asks no other host for a font, a style or a script.
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -78,27 +79,32 @@ def led(text: str, source: Path, page: Path) -> str:
     return LINK.sub(lead, text)
 
 
-def write_copies() -> None:
+def write(page: Path, text: str) -> Path:
+    """Only when it differs, so that what has not changed is not built again."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    if not page.exists() or page.read_text(encoding="utf-8") != text:
+        page.write_text(text, encoding="utf-8")
+    return page
+
+
+def write_copies() -> Iterator[Path]:
     for source, page in copied_pages().items():
-        text = source.read_text(encoding="utf-8")
-        page.write_text(led(text, source, page), encoding="utf-8")
+        yield write(page, led(source.read_text(encoding="utf-8"), source, page))
 
 
-def write_model() -> None:
+def write_model() -> Path:
     """The card and the report of the newest version that has them, if one has."""
-    page = GENERATED / "model.md"
+    page, folder = GENERATED / "model.md", GENERATED / "report"
+    shutil.rmtree(folder, ignore_errors=True)
     cards = sorted(ROOT.glob("reports/*/model-card.md"))
     if not cards:
-        page.write_text(NO_CARD, encoding="utf-8")
-        return
-    folder = GENERATED / "report"
-    shutil.copytree(cards[-1].parent, folder)
-    (folder / cards[-1].name).rename(page)
-    text = page.read_text(encoding="utf-8")
+        return write(page, NO_CARD)
+    shutil.copytree(cards[-1].parent, folder, ignore=shutil.ignore_patterns("*.md"))
+    text = cards[-1].read_text(encoding="utf-8")
     text = LINK.sub(lambda link: f"](report/{link[1]})", text)
     if (folder / "report.html").exists() and "report.html" not in text:
         text += "\n[The evaluation in full](report/report.html)\n"
-    page.write_text(text, encoding="utf-8")
+    return write(page, text)
 
 
 NO_CARD = """# The model in service
@@ -108,7 +114,7 @@ Nothing is said of a model yet: `make evaluate` writes its card and its evaluati
 """
 
 
-def write_reference() -> None:
+def write_reference() -> Iterator[Path]:
     """A page for each room of the package, a section for each of its modules."""
     sys.path.insert(0, str(ROOT / PACKAGE.parent))
     top = import_module(PACKAGE.name)
@@ -117,15 +123,13 @@ def write_reference() -> None:
         room = module.name.split(".")[1] if module.name.count(".") > 1 else ""
         if not module.ispkg and not module.name.endswith("__main__"):
             rooms.setdefault(room, []).append(module.name)
-    folder = GENERATED / "api"
-    folder.mkdir()
     for room, modules in rooms.items():
         lines = [f"# {room or PACKAGE.name}"]
         for name in modules:
             title = name.split(".", 1 if not room else 2)[-1]
             lines += [f"## {title}", "```{eval-rst}", f".. automodule:: {name}", "```"]
-        file = folder / f"{room or 'package'}.md"
-        file.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+        page = GENERATED / "api" / f"{room or 'package'}.md"
+        yield write(page, "\n\n".join(lines) + "\n")
 
 
 def as_written(app: Sphinx, kind: str, name: str, *rest: object) -> None:
@@ -160,11 +164,9 @@ def lead_pages(app: Sphinx, name: str, text: list[str]) -> None:
 
 
 def generate(app: Sphinx) -> None:
-    shutil.rmtree(GENERATED, ignore_errors=True)
-    GENERATED.mkdir()
-    write_copies()
-    write_model()
-    write_reference()
+    pages = {*write_copies(), write_model(), *write_reference()}
+    for left_over in set(GENERATED.rglob("*.md")) - pages:
+        left_over.unlink()
 
 
 def setup(app: Sphinx) -> None:
