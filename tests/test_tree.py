@@ -22,6 +22,7 @@ EVERY_PROJECT = """
 .github/release.py
 .github/pull_request_template.md
 .github/workflows/ci.yml
+.github/workflows/docs.yml
 .github/workflows/release.yml
 .github/workflows/template-update.yml
 .gitignore
@@ -35,7 +36,17 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/conf.py
+docs/data-contract.md
+docs/decisions/0000-template.md
+docs/decisions/README.md
 docs/from-notebook.md
+docs/index.md
+docs/on-call.md
+docs/release.md
+docs/replace-the-model.md
+docs/retrain.md
+docs/roll-back.md
 docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
@@ -66,6 +77,7 @@ src/wine_classifier/cli/common.py
 src/wine_classifier/cli/comparing.py
 src/wine_classifier/cli/learning.py
 src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/scoring.py
 src/wine_classifier/cli/shipping.py
 src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
@@ -85,6 +97,12 @@ src/wine_classifier/monitoring/report.py
 src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/monitoring/verdict.py
 src/wine_classifier/py.typed
+src/wine_classifier/scoring/__init__.py
+src/wine_classifier/scoring/batch.py
+src/wine_classifier/scoring/cluster.py
+src/wine_classifier/scoring/places.py
+src/wine_classifier/scoring/plan.py
+src/wine_classifier/scoring/tables.py
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
 src/wine_classifier/serving/compiled.py
@@ -152,6 +170,7 @@ tests/monitoring/test_verdict.py
 tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
+tests/scoring/test_batch.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_compiled.py
