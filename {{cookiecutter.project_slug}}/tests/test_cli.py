@@ -430,7 +430,7 @@ def test_evaluate_judges_the_newest_when_none_is_in_service(
 
 
 def test_adopt_promotes_a_good_graph_where_graphs_are_run(
-    run: Run, store: Store, artifact: Artifact, tmp_path: Path
+    run: Run, store: Store, artifact: Artifact, table: Table, tmp_path: Path
 ) -> None:
     file = tmp_path / "theirs.onnx"
     file.write_bytes(artifact.files.get("model.onnx", b""))
@@ -442,9 +442,11 @@ def test_adopt_promotes_a_good_graph_where_graphs_are_run(
         return
     assert (code, err) == (0, f"version {store.serving()} is promoted\n")
     assert store.serving() != before
-    assert out.endswith(f"\njudged by 178 rows; version {store.serving()}\n")
+    judged = f"judged by {len(table.X)} rows; version {store.serving()}"
+    assert out.splitlines()[-1] == judged
     impossible = tmp_path / "thresholds.toml"
-    impossible.write_text("at_least = { accuracy = 1.01 }")
+    metric = next(iter(artifact.manifest.evaluation.metrics))
+    impossible.write_text(f"at_least.{metric} = 1e9")
     words = ("--sample", "data/sample.csv", "--thresholds", impossible)
     assert run("adopt", file, *words).code == 1
 
@@ -729,22 +731,24 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
 
 
 def test_score_answers_as_predict_does_and_goes_on_where_it_was(
-    run: Run, store: Store, sample: Path, tmp_path: Path
+    run: Run, store: Store, sample: Path, table: Table, tmp_path: Path
 ) -> None:
-    output = tmp_path / "out"
-    code, out, _ = run("score", sample, output, "--keep", "cultivar")
-    said = f"178 rows into {output}, by version {store.serving()}\n"
+    output, n = tmp_path / "out", len(table.X)
+    signature = store.get().manifest.signature
+    kept, target = signature.features[0].name, signature.target
+    code, out, _ = run("score", sample, output, "--keep", kept)
+    said = f"{n} rows into {output}, by version {store.serving()}\n"
     assert (code, out) == (0, said)
     rows = list(csv.DictReader(io.StringIO((output / "part-00000.csv").read_text())))
     answers = list(csv.DictReader(io.StringIO(run("predict", sample).out)))
-    for row, answer in zip(rows, answers, strict=True):
-        assert row["label"] == answer["cultivar"]
-        shares = [name for name in answer if name != "cultivar"]
-        assert [f"{float(row[name]):.6f}" for name in shares] == [
-            answer[name] for name in shares
-        ]
-    code, out, err = run("score", sample, output, "--keep", "cultivar", "--json")
-    summary = {"version": store.serving(), "parts": 1, "rows": 178, "bad": 0}
+    for row, answer, values in zip(rows, answers, table.X, strict=True):
+        assert (float(row.pop(kept)), row.pop("problem")) == (values[0], "")
+        (_, found), *shares = row.items()
+        expected = answer.pop(target)
+        assert found == expected or float(found) == float(expected)
+        assert {name: f"{float(share):.6f}" for name, share in shares} == answer
+    code, out, err = run("score", sample, output, "--keep", kept, "--json")
+    summary = {"version": store.serving(), "parts": 1, "rows": n, "bad": 0}
     assert (code, json.loads(out)) == (0, summary)
     assert "1 of 1 parts were there" in err
 
