@@ -248,6 +248,7 @@ ENGINES = {
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
+        "src/wine_classifier/model/session.py",
         "tests/model/test_engine.py",
     ],
     "tvm": ["src/wine_classifier/model/graph.py", "tests/model/test_engine.py"],

@@ -702,14 +702,14 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "compiled"
 
 
-def test_warm_says_how_many_kernels_are_compiled(
+def test_warm_says_how_much_is_compiled(
     run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 2)
     code, out, err = run("warm")
     assert (code, out, err) == (
         0,
-        f"compiled 2 of 3 kernels anew, into {compiled}\n",
+        f"compiled 2 of 3 {engine.COUNTED} anew, into {compiled}\n",
         "",
     )
     assert compiled.is_dir()
@@ -722,8 +722,8 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
     code, out, err = run("warm", "--check")
     assert (code, out) == (1, "")
     assert err == (
-        f"error: {compiled}: expected all 3 kernels compiled for this source, "
-        f"processor and version of Numba, lacks 1; run `{MODEL_NAME} warm`\n"
+        f"error: {compiled}: expected all 3 {engine.COUNTED} compiled ahead, "
+        f"lacks 1; {engine.AHEAD}\n"
     )
     assert not compiled.exists()
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)
