@@ -54,6 +54,7 @@ DEPENDENCIES = set("""
     opentelemetry-proto opentelemetry-semantic-conventions
     cfgv click cloudpickle colorama coverage csimdjson dask dateutil detect-secrets
     distlib distributed
+    contourpy cycler fonttools fontTools kiwisolver pylab mpl-toolkits pyparsing
     apache-tvm-ffi tvm-ffi flatbuffers ml-dtypes opt-einsum
     fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
     httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib

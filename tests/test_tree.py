@@ -41,6 +41,8 @@ docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
 docs/conventions.md
+experiments/README.md
+experiments/explore.py
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -162,6 +164,7 @@ tests/serving/test_trial.py
 tests/test_arrows.py
 tests/test_cli.py
 tests/test_errors.py
+tests/test_experiments.py
 tests/test_journey.py
 tests/test_settings.py
 tests/training/test_adopt.py
