@@ -27,7 +27,7 @@ demo: setup ## a service in build/: rendered, trained and asked for a prediction
 	$(UV) run python tools/demo.py
 
 test: setup ## everything the template promises, proved on what it renders
-	$(UV) run --group browser pytest -n 2 --dist worksteal
+	$(UV) run --group browser pytest -n 2 --dist loadgroup
 
 pictures: setup ## the pictures of the page that the README shows
 	$(UV) run --group browser python tools/pictures.py

@@ -34,6 +34,13 @@ def pytest_report_header() -> str:
     return f"seed of random texts: {SEED} (another one: SEED=1 make test)"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process builds the image, for all tests that look at it."""
+    for item in items:
+        if "image" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("image"))
+
+
 def every_combination() -> list[Answers]:
     return [
         dict(zip(CHOICES, each, strict=True))
