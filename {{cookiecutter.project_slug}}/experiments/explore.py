@@ -14,8 +14,8 @@
 # # From the data to a candidate
 #
 # Look at the rows, compare two ideas, keep the better one as a version that does not
-# serve yet. All that reads, learns and judges comes from the package: what is found here
-# holds for `make train` as well.
+# serve yet. All that reads, learns and judges comes from the package: what is found
+# here holds for `make train` as well.
 
 # %%
 import os
@@ -67,7 +67,7 @@ plan = Plan(
 table = read_table(plan.data, plan.contract)
 learned, judged = split(table, plan.contract, plan.test_share, plan.seed)
 X, y, names = learned.X, learned.y, plan.contract.names
-print(f"{len(names)} features; {len(y)} rows to learn from, {len(judged.y)} to judge by")
+print(f"{len(y)} rows to learn from, {len(judged.y)} to judge by")
 for name in plan.contract.classes:
     print(f"{np.mean(y == name):6.1%}  {name}")
 
@@ -179,8 +179,8 @@ print(f"95 % interval of the difference: {found.low:+.1%} to {found.high:+.1%}")
 # The one with the smaller log loss becomes a version in the store. It does not serve:
 # `models promote` decides that, and asks for a reason when it missed `thresholds.toml`.
 # Who chooses among many ideas by the same few rows will have chosen luck as well: judge
-# the last one once more by rows that nobody has looked at. To keep an idea for good, make
-# it the default in `model/estimator.py` and run `make train`.
+# the last one once more by rows that nobody has looked at. To keep an idea for good,
+# make it the default in `model/estimator.py` and run `make train`.
 
 # %%
 best = min(measured, key=lambda idea: measured[idea]["log_loss"])
