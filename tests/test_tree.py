@@ -53,6 +53,8 @@ docs/canary-and-shadow.md
 docs/drift.md
 docs/intended-use.md
 docs/conventions.md
+experiments/README.md
+experiments/explore.py
 mypy.ini
 observability/README.md
 observability/alerts.yml
@@ -192,6 +194,7 @@ tests/serving/test_trial.py
 tests/test_arrows.py
 tests/test_cli.py
 tests/test_errors.py
+tests/test_experiments.py
 tests/test_journey.py
 tests/test_settings.py
 tests/training/test_adopt.py

@@ -119,10 +119,10 @@ OPTIONS = {
     "models": ["--help"],
     "models list": ["--json", "--help"],
     "models show": ["--help"],
-    "models promote": ["--force", "--help"],
-    "models rollback": ["--help"],
+    "models promote": ["--force", "--json", "--help"],
+    "models rollback": ["--json", "--help"],
     "models prune": ["--keep", "--yes", "--json", "--help"],
-    "models copy": ["--version", "--help"],
+    "models copy": ["--version", "--json", "--help"],
 }
 
 
@@ -565,7 +565,7 @@ def test_promote_needs_a_reason_when_the_gate_was_missed(
         "Improve the model, or state why with --force REASON\n",
     )
     assert store.serving() == before
-    said = f"{bad} is in service from the next start on\n"
+    said = f"{bad} is in service in {store.root} from the next start on\n"
     assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
     assert store.pointer().serving.reason == "an experiment"
     out = run("models", "list").out
@@ -580,7 +580,7 @@ def test_rollback_returns_to_what_served_before(
 ) -> None:
     before = store.serving()
     store.promote(store.put(variant(artifact, 2999, {"accuracy": 1.0})))
-    said = f"{before} is in service from the next start on\n"
+    said = f"{before} is in service in {store.root} from the next start on\n"
     assert run("models", "rollback") == (0, said, "")
     assert store.serving() == before
     code, out, err = run("models", "rollback")
@@ -685,7 +685,75 @@ def test_copy_puts_a_version_into_service_in_another_store(
     said = f"{serving} is in service in {other.root} from the next start on\n"
     assert run("models", "copy", other.root) == (0, said, "")
     assert (other.serving(), other.get()) == (serving, store.get())
+    for words, root in (
+        (["copy", other.root], other.root),
+        (["promote", serving], store.root),
+    ):
+        code, out, err = run("models", *words, "--json")
+        told = {"serving": serving, "store": str(root)}
+        assert (code, json.loads(out), err) == (0, told, "")
     assert run("models", "copy", other.root) == (0, said, "")
+
+
+@pytest.fixture
+def complete(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """What the shell bash would offer for the last word."""
+    variable = f"_{MODEL_NAME}_COMPLETE".replace("-", "_").upper()
+
+    def complete(line: str) -> list[str]:
+        monkeypatch.setenv(variable, "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        code, out, err = run()
+        assert (code, err) == (0, "")
+        return [each.partition(",")[2] for each in out.split()]
+
+    return complete
+
+
+def test_the_shell_completes_commands_options_and_versions(
+    complete: Callable[[str], list[str]], store: Store, tmp_path: Path
+) -> None:
+    assert complete(f"{MODEL_NAME} ev") == ["evaluate"]
+    assert complete(f"{MODEL_NAME} train --b") == ["--batch-rows"]
+    assert complete(f"{MODEL_NAME} models pr") == ["promote", "prune"]
+    serving = store.serving()
+    assert complete(f"{MODEL_NAME} predict --version 2") == [serving]
+    assert complete(f"{MODEL_NAME} models promote x") == []
+
+
+def test_a_store_that_can_t_be_read_completes_nothing(
+    complete: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_MODEL_URI", "ftp://nowhere")
+    assert complete(f"{MODEL_NAME} models show 2") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_given_a_script(
+    run: Run, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    variable = f"_{MODEL_NAME}_COMPLETE".replace("-", "_").upper()
+    monkeypatch.setenv(variable, f"{shell}_source")
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert f"{variable}={shell}_complete" in out
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_every_help_fits_a_terminal_and_explains_every_option(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run(*words.split(), "--help").out
+    assert max(map(len, out.splitlines())) <= 80
+    command: click.Command = cli.commands
+    for word in words.split():
+        command = command.commands[word]
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert [each.name for each in options if not each.help] == []
+    listed = out.partition("\nCommands:")[2]
+    assert "..." not in listed, "a command's summary is cut off"
 
 
 def test_warm_wants_a_folder(run: Run, store: Store) -> None:

@@ -44,7 +44,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def version_option(text: str) -> Callable[[Command], Command]:
-    return click.option("--version", "version", metavar="VERSION", help=text)
+    return click.option(
+        "--version",
+        "version",
+        metavar="VERSION",
+        help=text,
+        shell_complete=complete_version,
+    )
+
+
+def complete_version(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Stored versions, newest first; none where the store can't be read."""
+    try:
+        versions = open_store().versions()
+    except (ProjectError, OSError):
+        return []
+    return [version for version in versions if version.startswith(incomplete)]
 
 
 def open_store() -> "Store":

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the rows that are held out to judge by.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the draw of the rows that are held out.",
+)
 @click.option(
     "--batch-rows",
     type=click.IntRange(min=1),
