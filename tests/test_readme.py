@@ -18,6 +18,15 @@ TREE = re.compile(r"^[│ ]*[├└]── (\S+)", re.MULTILINE)
 # Programs that are neither the project's nor the template's.
 KNOWN_ELSEWHERE = {"cd", "curl", "git", "uvx", "cruft", "export"}
 PLATFORM_TOOLS = {"aws", "az", "faas-cli", "gcloud", "heroku", "kubectl"}
+GUIDES = [
+    "docs/from-notebook.md",
+    "docs/learning-pattern.md",
+    "docs/on-call.md",
+    "docs/release.md",
+    "docs/replace-the-model.md",
+    "docs/retrain.md",
+    "docs/roll-back.md",
+]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md", "SECURITY.md"]
 
 
@@ -103,7 +112,7 @@ def test_every_command_of_the_project_s_page_exists(project):
     judge_commands(page, project)
 
 
-@pytest.mark.parametrize("page", ["docs/learning-pattern.md", "docs/from-notebook.md"])
+@pytest.mark.parametrize("page", GUIDES)
 def test_every_command_of_a_guide_exists(project, page):
     judge_commands(project.text(page), project)
 

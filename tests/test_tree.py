@@ -22,6 +22,7 @@ EVERY_PROJECT = """
 .github/release.py
 .github/pull_request_template.md
 .github/workflows/ci.yml
+.github/workflows/docs.yml
 .github/workflows/release.yml
 .github/workflows/template-update.yml
 .gitignore
@@ -35,11 +36,22 @@ compose.yaml
 data/README.md
 data/contract.toml
 data/sample.csv
+docs/conf.py
+docs/data-contract.md
+docs/decisions/0000-template.md
+docs/decisions/README.md
 docs/from-notebook.md
+docs/index.md
+docs/on-call.md
+docs/release.md
+docs/replace-the-model.md
+docs/retrain.md
+docs/roll-back.md
 docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
 docs/drift.md
+docs/intended-use.md
 docs/conventions.md
 mypy.ini
 observability/README.md
@@ -65,6 +77,7 @@ src/wine_classifier/cli/common.py
 src/wine_classifier/cli/comparing.py
 src/wine_classifier/cli/learning.py
 src/wine_classifier/cli/remote.py
+src/wine_classifier/cli/scoring.py
 src/wine_classifier/cli/shipping.py
 src/wine_classifier/cli/smoke.py
 src/wine_classifier/cli/versions.py
@@ -84,6 +97,12 @@ src/wine_classifier/monitoring/report.py
 src/wine_classifier/monitoring/statistics.py
 src/wine_classifier/monitoring/verdict.py
 src/wine_classifier/py.typed
+src/wine_classifier/scoring/__init__.py
+src/wine_classifier/scoring/batch.py
+src/wine_classifier/scoring/cluster.py
+src/wine_classifier/scoring/places.py
+src/wine_classifier/scoring/plan.py
+src/wine_classifier/scoring/tables.py
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
 src/wine_classifier/serving/compiled.py
@@ -111,14 +130,24 @@ src/wine_classifier/serving/validate.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
 src/wine_classifier/training/adopt.py
+src/wine_classifier/training/answers.py
+src/wine_classifier/training/card.py
+src/wine_classifier/training/class_pictures.py
+src/wine_classifier/training/comparison.py
 src/wine_classifier/training/contract.py
 src/wine_classifier/training/dataset.py
+src/wine_classifier/training/drawing.py
 src/wine_classifier/training/evaluate.py
+src/wine_classifier/training/page.py
+src/wine_classifier/training/publish.py
 src/wine_classifier/training/gates.py
 src/wine_classifier/training/parquet.py
 src/wine_classifier/training/reference.py
+src/wine_classifier/training/report.py
+src/wine_classifier/training/shared_pictures.py
 src/wine_classifier/training/split.py
 src/wine_classifier/training/train.py
+src/wine_classifier/training/value_pictures.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
@@ -141,6 +170,7 @@ tests/monitoring/test_verdict.py
 tests/model/test_shipped.py
 tests/oracle.py
 tests/processes.py
+tests/scoring/test_batch.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_compiled.py
@@ -165,9 +195,11 @@ tests/test_errors.py
 tests/test_journey.py
 tests/test_settings.py
 tests/training/test_adopt.py
+tests/training/test_comparison.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
 tests/training/test_reference.py
+tests/training/test_report.py
 tests/training/test_gates.py
 tests/training/test_held_out.py
 tests/training/test_split.py
@@ -216,6 +248,7 @@ ENGINES = {
     "onnx": [
         "src/wine_classifier/model/foreign.py",
         "src/wine_classifier/model/graph.py",
+        "src/wine_classifier/model/session.py",
         "tests/model/test_engine.py",
     ],
     "tvm": ["src/wine_classifier/model/graph.py", "tests/model/test_engine.py"],

@@ -69,6 +69,7 @@ TOUCH_THE_ENVIRONMENT = READ_SETTINGS | {
 NEED_SCIKIT_LEARN = {
     "cli.common",
     "model.estimator",
+    "training.class_pictures",
     "training.evaluate",
     "training.split",
     "training.train",
@@ -182,7 +183,7 @@ def test_nothing_else_looks_at_the_environment() -> None:
         if getattr(node, "attr", getattr(node, "id", "")) in ("environ", "getenv")
     }
     # An engine whose threads go by no variable has to read one itself.
-    assert users - {"model.engine"} == TOUCH_THE_ENVIRONMENT
+    assert users - {"model.session"} == TOUCH_THE_ENVIRONMENT
 
 
 def test_scikit_learn_is_needed_where_models_are_made_only() -> None:

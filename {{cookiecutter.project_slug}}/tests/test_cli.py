@@ -73,7 +73,17 @@ OPTIONS = {
         "--json",
         "--help",
     ],
-    "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
+    "evaluate": [
+        "--version",
+        "--contract",
+        "--thresholds",
+        "--report",
+        "--no-report",
+        "--against",
+        "--summary",
+        "--json",
+        "--help",
+    ],
     "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "score": [
@@ -347,12 +357,14 @@ def test_data_that_breaks_the_contract_is_one_message(run: Run, tmp_path: Path) 
 def test_evaluate_judges_by_the_rows_that_training_held_out(
     run: Run, store: Store
 ) -> None:
-    code, out, err = run("evaluate")
+    code, out, err = run("evaluate", "--no-report")
     assert (code, err) == (0, "")
     manifest = store.get().manifest
     rows = manifest.evaluation.rows
     assert out.endswith(f"\njudged by {rows} rows; version {manifest.version}\n")
-    code, out, _ = run("evaluate", "--json", "--version", store.serving())
+    code, out, _ = run(
+        "evaluate", "--no-report", "--json", "--version", store.serving()
+    )
     shown = json.loads(out)
     assert (code, shown["version"]) == (0, manifest.version)
     assert msgspec.convert(shown["evaluation"], Evaluation) == manifest.evaluation
@@ -365,7 +377,7 @@ def test_evaluate_judges_by_all_rows_of_another_file(
     other = tmp_path / "other.csv"
     lines = Path("data/sample.csv").read_text().splitlines()
     other.write_text("\n".join(lines[:1] + lines[1::3]))
-    code, out, _ = run("evaluate", other)
+    code, out, _ = run("evaluate", other, "--no-report")
     assert code == 0
     rows = len(lines[1::3])
     assert out.endswith(f"\njudged by {rows} rows; version {store.serving()}\n")
@@ -378,10 +390,43 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     metrics = store.get().manifest.evaluation.metrics
     name = next(iter(metrics))
     thresholds.write_text(f"at_most.{name} = -1")
-    code, out, _ = run("evaluate", "--json", "--thresholds", thresholds)
+    code, out, _ = run("evaluate", "--no-report", "--json", "--thresholds", thresholds)
     assert code == 1
     (failure,) = json.loads(out)["gate_failures"]
     assert failure == f"{name} is {metrics[name]:.4g}, at most -1 is allowed"
+
+
+def test_evaluate_sums_up_what_it_found_for_whoever_reviews(
+    run: Run, store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    """Beside the version in service, here or in another store, when there is one."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before\n")
+    words = ("evaluate", "--no-report", "--summary", summary)
+    assert run(*words).code == 0
+    told = summary.read_text()
+    assert told.startswith(f"# Before\n## {MODEL_NAME} {store.serving()}\n")
+    assert told.endswith("\nThis is the version in service.\n")
+    other = variant(artifact, 2999, {"accuracy": 1.0})
+    candidate = store.put(other)
+    assert run(*words, "--version", candidate).code == 0
+    assert "| the same |\n" in summary.read_text().partition("rows that neither")[2]
+    assert run(*words, "--against", tmp_path / "empty").code == 0
+    assert summary.read_text().endswith("compared with the baseline only.\n")
+    (store.folder / "CURRENT").write_text("broken")
+    assert run(*words, "--version", candidate).code == 0
+    assert "The version in service could not be read: " in summary.read_text()
+
+
+def test_evaluate_judges_the_newest_when_none_is_in_service(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    shutil.rmtree(store.folder)
+    assert run("evaluate", "--no-report").code == 1
+    newest = store.put(artifact)
+    code, out, err = run("evaluate", "--no-report")
+    assert (code, err) == (0, "")
+    assert out.endswith(f" rows; version {newest}\n")
 
 
 def test_adopt_promotes_a_good_graph_where_graphs_are_run(
@@ -599,10 +644,24 @@ def test_a_model_of_numbers_is_judged_without_classes(
 ) -> None:
     thresholds = tmp_path / "thresholds.toml"
     thresholds.write_text('better_than_baseline = ["mae", "rmse", "r2"]')
-    code, out, err = run("evaluate", *line, "--thresholds", thresholds)
-    assert (code, err) == (0, "")
+    folder = tmp_path / "judged"
+    words = ("--thresholds", thresholds, "--report", folder)
+    code, out, err = run("evaluate", *line, *words)
+    assert (code, err) == (0, f"report: {folder / 'report.html'}\n")
+    pictures = {path.stem for path in folder.glob("*-dark.png")}
+    names = ("predicted", "residuals", "errors", "importance", "comparison")
+    assert pictures == {f"{name}-dark" for name in names}
     assert first_words(out) == ["metric", "mae", "rmse", "r2", "", "judged"]
     assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
+
+
+def test_without_matplotlib_a_report_says_what_to_install(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = "matplotlib is not installed; a report needs it: uv sync --group train, "
+    assert run("evaluate") == (1, "", f"error: {said}or --no-report\n")
+    assert run("evaluate", "--no-report").code == 0
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -643,14 +702,14 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "compiled"
 
 
-def test_warm_says_how_many_kernels_are_compiled(
+def test_warm_says_how_much_is_compiled(
     run: Run, store: Store, compiled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 2)
     code, out, err = run("warm")
     assert (code, out, err) == (
         0,
-        f"compiled 2 of 3 kernels anew, into {compiled}\n",
+        f"compiled 2 of 3 {engine.COUNTED} anew, into {compiled}\n",
         "",
     )
     assert compiled.is_dir()
@@ -663,8 +722,8 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
     code, out, err = run("warm", "--check")
     assert (code, out) == (1, "")
     assert err == (
-        f"error: {compiled}: expected all 3 kernels compiled for this source, "
-        f"processor and version of Numba, lacks 1; run `{MODEL_NAME} warm`\n"
+        f"error: {compiled}: expected all 3 {engine.COUNTED} compiled ahead, "
+        f"lacks 1; {engine.AHEAD}\n"
     )
     assert not compiled.exists()
     monkeypatch.setattr(predictor, "compiled_anew", lambda: 0)

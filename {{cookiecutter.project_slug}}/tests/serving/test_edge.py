@@ -39,6 +39,9 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.errors import (
     StoreUnreachable,
 )
+from {{cookiecutter.__package_name}}.model import (
+    engine,
+)
 from {{cookiecutter.__package_name}}.model.predictor import (
     compilations,
 )
@@ -515,7 +518,5 @@ def test_a_start_that_had_to_compile_what_was_compiled_ahead_says_so(
     monkeypatch.setattr(service_module, "compiled_anew", lambda: anew)
     with asking(artifact, Settings(compiled_dir=folder)):
         pass
-    said = (
-        "2 kernels had to be compiled, which slowed down the start: x has none for this"
-    )
+    said = f"2 {engine.COUNTED} had to be compiled, which slowed down the start; "
     assert caplog.text.count(said) == warned

@@ -17,6 +17,9 @@ from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
     TrainingImpossible,
 )
+from {{cookiecutter.__package_name}}.model import (
+    engine,
+)
 from {{cookiecutter.__package_name}}.model.predictor import (
     Outputs,
     Predictor,
@@ -157,7 +160,7 @@ class Saying(Predictor):
             [[2.0, 1.0], [0.5, 0.5]],
             "probabilities: expected none below 0 and a sum of 1 in each row, received "
             "[2.0, 1.0] for the first; divide each row by its sum in predict of "
-            "model/kernels.py",
+            + engine.WRITTEN_IN,
         ),
         (("reed", "sedge"), [[-0.5, 1.5], [0.5, 0.5]], "probabilities: expected none"),
     ],

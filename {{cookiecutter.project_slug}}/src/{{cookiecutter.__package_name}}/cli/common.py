@@ -37,6 +37,9 @@ thresholds_option = click.option(
     show_default=True,
     help="What a version must reach before it may serve.",
 )
+REPORTS = Path("reports")
+INTENDED_USE = Path("docs/intended-use.md")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -57,6 +60,16 @@ def need_training_packages() -> None:
     except ImportError:
         raise ProjectError(
             "scikit-learn is not installed; training needs it: uv sync --group train"
+        ) from None
+
+
+def need_pictures() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ProjectError(
+            "matplotlib is not installed; a report needs it: uv sync --group train, "
+            "or --no-report"
         ) from None
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from .. import MODEL_NAME
 from ..errors import ProjectError, SettingInvalid
 from ..settings import read_settings
 
@@ -27,16 +26,17 @@ def warm(check: bool) -> None:
 
     (use_compiled if check else compile_into)(folder)
     from ..app import create_api, create_app
+    from ..model import engine
     from ..model.predictor import compilations, compiled_anew
     from ..serving import server  # noqa: F401  imported as a start does
 
     service = create_app(settings).service
     service.load().predictor().warm_up()
     create_api(service)
-    kernels, anew = compilations(), compiled_anew()
+    count, anew = compilations(), compiled_anew()
     if check and anew:
         raise ProjectError(
-            f"{folder}: expected all {kernels} kernels compiled for this source, "
-            f"processor and version of Numba, lacks {anew}; run `{MODEL_NAME} warm`"
+            f"{folder}: expected all {count} {engine.COUNTED} compiled ahead, "
+            f"lacks {anew}; {engine.AHEAD}"
         )
-    click.echo(f"compiled {anew} of {kernels} kernels anew, into {folder}")
+    click.echo(f"compiled {anew} of {count} {engine.COUNTED} anew, into {folder}")

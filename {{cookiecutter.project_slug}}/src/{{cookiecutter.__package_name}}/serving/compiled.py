@@ -37,7 +37,7 @@ def use_compiled(folder: Path) -> None:
     try:
         copy = Path(tempfile.mkdtemp(prefix="compiled-", dir=writable_folder()))
     except OSError as error:
-        log.warning("no temporary folder, so the kernels are compiled anew: %s", error)
+        log.warning("no temporary folder, so nothing compiled ahead is used: %s", error)
         return
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     if folder.is_dir():

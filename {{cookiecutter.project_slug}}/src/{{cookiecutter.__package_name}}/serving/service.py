@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady, StoreUnreachable
+from ..model import engine
 from ..model.predictor import Predictor, compilations, compiled_anew
 from ..monitoring.live import Live, Predict
 from ..settings import Settings
@@ -93,17 +94,18 @@ class Service:
         self.predictor, self.manifest = predictor, artifact.manifest
         self.version_header = [(b"x-model-version", self.version.encode())]
         log.info(
-            "version %s is loaded and warm after %.2f s, %d kernels",
+            "version %s is loaded and warm after %.2f s, %d %s",
             self.version,
             time.perf_counter() - began,
             compilations(),
+            engine.COUNTED,
         )
         if self.settings.compiled_dir and (anew := compiled_anew()):
             log.warning(
-                "%d kernels had to be compiled, which slowed down the start: %s has "
-                "none for this source, processor and version of Numba; run `warm`",
+                "%d %s had to be compiled, which slowed down the start; %s",
                 anew,
-                self.settings.compiled_dir,
+                engine.COUNTED,
+                engine.AHEAD,
             )
 
     async def _fetch(self) -> Artifact:

@@ -149,7 +149,7 @@ class Telemetry:
             ("requests_in_flight", "Large requests being computed.", workers.in_flight),
             ("requests_queued", "Large requests that wait.", workers.queued),
             ("model_ready", "1 when ready, else 0.", int(service.ready)),
-            ("kernel_compilations", "Signatures compiled or loaded.", compilations()),
+            ("kernel_compilations", "Programs compiled or loaded.", compilations()),
         ):
             yield GaugeMetricFamily(name, about, value=value)
         info = InfoMetricFamily("model", "The model in service.")

@@ -10,6 +10,7 @@ from sklearn import metrics
 
 from ..artifacts.artifact import Evaluation
 from ..errors import DataInvalid, TrainingImpossible
+from ..model import engine
 from ..model.arrays import Floats
 from ..model.predictor import Outputs, Predictor
 from .dataset import Table
@@ -81,7 +82,7 @@ def check_answers(outputs: Outputs) -> None:
             raise TrainingImpossible(
                 "probabilities: expected none below 0 and a sum of 1 in each row, "
                 f"received {answers[0].tolist()} for the first; divide each row by its "
-                "sum in predict of model/kernels.py"
+                f"sum in predict of {engine.WRITTEN_IN}"
             )
 
 
