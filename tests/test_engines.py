@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 
 import pytest
+from test_service import get, running, wait_until_ready
 
 from ml_service_template import CHOICES
 
@@ -104,7 +106,7 @@ MAKERS = (
 )
 
 
-def test_models_of_other_libraries_are_adopted(render):
+def test_models_of_other_libraries_are_adopted_and_served(render):
     rendered = render(engine="onnx")
     rendered.succeeds(*environment(*MAKERS), "python", "-c", MAKE_THEM)
     adopt = ("uv", "run", "wine-classifier", "adopt")
@@ -115,4 +117,18 @@ def test_models_of_other_libraries_are_adopted(render):
     assert refused.returncode == 1
     assert "'zipmap': False" in refused.stderr
     predicted = rendered.succeeds("uv", "run", "wine-classifier", "predict")
-    assert len(predicted.splitlines()) >= 1 + 178
+    answers = [line.split(",")[0] for line in predicted.splitlines()[-178:]]
+    lines = csv.reader(rendered.text("data/sample.csv").splitlines()[1:])
+    rows = [[float(each) for each in line[:-1]] for line in lines]
+    with running(rendered) as (address, service):
+        wait_until_ready(address, service)
+        url = f"{address}/v1/models/wine-classifier:predict"
+        status, v1 = get(url, {"instances": rows})
+        assert status == 200
+        tensor = {"name": "features", "shape": [178, 13], "datatype": "FP64"}
+        url = f"{address}/v2/models/wine-classifier/infer"
+        status, v2 = get(url, {"inputs": [tensor | {"data": rows}]})
+        assert status == 200
+        rendered.succeeds("uv", "run", "wine-classifier", "smoke", address)
+    assert [each["label"] for each in v1["predictions"]] == answers
+    assert v2["outputs"][0]["data"] == answers
