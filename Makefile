@@ -5,13 +5,13 @@ UV := $(shell command -v uv || echo .tools/bin/uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.
 RUFF := ruff check --cache-dir .ruff_cache --ignore N999
-SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks tests tools bench '{{cookiecutter.project_slug}}/src'
+SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks tests tools bench docs/conf.py '{{cookiecutter.project_slug}}/src'
 
 # Without bytecode every process compiles all that it imports, which takes minutes here.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test pictures check judge format clean
+.PHONY: help setup demo test pictures docs check judge format clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup ## everything the template promises, proved on what it renders
 
 pictures: setup ## the pictures of the page that the README shows
 	$(UV) run --group browser python tools/pictures.py
+
+docs: setup ## the template's site, strictly, into build/docs
+	$(UV) run --group docs sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
 
 check: setup ## style of the template and of the product's sources
 	$(UV) run $(RUFF) $(SOURCES)

@@ -54,6 +54,9 @@ DEPENDENCIES = set("""
     opentelemetry-proto opentelemetry-semantic-conventions
     cfgv click cloudpickle colorama coverage csimdjson dask dateutil detect-secrets
     distlib distributed
+    contourpy cycler fonttools fontTools kiwisolver pylab mpl-toolkits pyparsing
+    fsspec importlib-metadata jinja2 lazy-importer locket markupsafe msgpack partd psutil
+    sortedcontainers tblib tlz toolz tornado zict zipp
     apache-tvm-ffi tvm-ffi flatbuffers ml-dtypes opt-einsum
     fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
     httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib
@@ -63,6 +66,13 @@ DEPENDENCIES = set("""
     pyarrow pydantic pydantic-core pygments pysimdjson pytest pytest-cov python-dateutil
     python-discovery pytokens pyyaml ruff scikit-learn scipy setuptools simdjson six
     sklearn starlette threadpoolctl truststore tvm typing-extensions typing-inspection
+    a11y-pygments accessible-pygments alabaster babel beautifulsoup4 bs4 docutils furo
+    imagesize jinja2 markdown-it markdown-it-py markupsafe mdit-py-plugins mdurl
+    myst-parser roman-numerals snowballstemmer soupsieve sphinx sphinx-basic-ng
+    sphinxcontrib sphinxcontrib-applehelp sphinxcontrib-devhelp sphinxcontrib-htmlhelp
+    sphinxcontrib-jsmath sphinxcontrib-qthelp sphinxcontrib-serializinghtml
+    fsspec importlib-metadata lazy-importer locket msgpack partd psutil
+    sortedcontainers tblib tlz toolz tornado zict zipp
     tzdata uv uvicorn uvloop virtualenv watchfiles websockets yaml
 """.split())
 # Modules that one supported Python has and another has not.

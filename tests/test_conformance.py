@@ -78,6 +78,7 @@ def test_a_fresh_project_is_as_made(verdict):
         "thresholds.toml",
         "data/sample.csv",
         "deploy/cloud-run/spec.toml",
+        "docs/decisions/README.md",
         "src/wine_classifier/app.py",
         "src/wine_classifier/model/kernels.py",
         "src/wine_classifier/training/train.py",

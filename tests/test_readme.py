@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TEMPLATE, Rendered
+from conftest import TEMPLATE, Rendered, every_combination, telling_combinations
+from platforms import TARGETS
 
 BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -18,7 +19,17 @@ TREE = re.compile(r"^[│ ]*[├└]── (\S+)", re.MULTILINE)
 # Programs that are neither the project's nor the template's.
 KNOWN_ELSEWHERE = {"cd", "curl", "git", "uvx", "cruft", "export"}
 PLATFORM_TOOLS = {"aws", "az", "faas-cli", "gcloud", "heroku", "kubectl"}
+GUIDES = [
+    "docs/from-notebook.md",
+    "docs/learning-pattern.md",
+    "docs/on-call.md",
+    "docs/release.md",
+    "docs/replace-the-model.md",
+    "docs/retrain.md",
+    "docs/roll-back.md",
+]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md", "SECURITY.md"]
+GUIDES = ["docs/learning-pattern.md", "docs/from-notebook.md", "experiments/README.md"]
 
 
 def commands(page: str) -> Iterator[str]:
@@ -80,6 +91,53 @@ def test_the_tree_on_the_template_s_page_is_the_tree_that_is_rendered(render):
     assert [each for each in names if each not in there] == []
 
 
+def proved() -> dict[str, list[str]]:
+    """Row of the table of proofs → how many, and how."""
+    page = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    rows = page.partition("## How it is proved")[2].partition("\n## ")[0].splitlines()
+    cells = [row.strip("| ").split(" | ") for row in rows if row.startswith("| ")]
+    return {first: rest for first, *rest in cells}
+
+
+def test_the_numbers_of_the_proofs_are_those_of_the_tests():
+    replacements = [
+        each for each in (TEMPLATE / "tests/replacements").iterdir() if each.is_dir()
+    ]
+    shown = {row: cells[0] for row, cells in proved().items()}
+    assert {row: each for row, each in shown.items() if each.isdigit()} == {
+        "combinations": str(len(every_combination())),
+        "projects that prove themselves": str(len(telling_combinations())),
+        "models in the stub's place": str(len(replacements)),
+        "targets": str(len(TARGETS)),
+        "judges": str(len(judges())),
+    }
+
+
+def judges() -> list[str]:
+    return proved()["judges"][1].partition(":")[0].split(", ")
+
+
+def test_every_judge_of_the_proofs_is_asked():
+    files = [*TEMPLATE.glob("tests/*.py"), *TEMPLATE.glob("tools/*.py")]
+    asked = "\n".join(
+        each.read_text(encoding="utf-8")
+        for each in files
+        if each.name != Path(__file__).name
+    )
+    assert len(judges()) > 3
+    assert [each for each in judges() if each not in asked] == []
+
+
+def test_the_page_shows_the_prompts_and_the_next_commands_as_they_are(cookiecutter):
+    page = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    asked = cookiecutter(typed="\n" * 9).stdout
+    shown = " ".join(asked.split())
+    transcript = page.partition("$ uvx cookiecutter")[2].partition("```")[0]
+    lines = [" ".join(each.split()) for each in transcript.splitlines()[1:]]
+    assert len(lines) > 10
+    assert [each for each in lines if each != "…" and each not in shown] == []
+
+
 def test_every_question_is_explained_on_the_template_s_page():
     from ml_service_template import QUESTIONS
 
@@ -103,7 +161,7 @@ def test_every_command_of_the_project_s_page_exists(project):
     judge_commands(page, project)
 
 
-@pytest.mark.parametrize("page", ["docs/learning-pattern.md", "docs/from-notebook.md"])
+@pytest.mark.parametrize("page", GUIDES)
 def test_every_command_of_a_guide_exists(project, page):
     judge_commands(project.text(page), project)
 

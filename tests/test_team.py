@@ -35,7 +35,7 @@ url = "https://packages.example.org/simple"
 name: Security
 on: {push: {}}
 \"\"\"
-"docs/on-call.md" = "Ask {{ whoever }} is on call: \\"us\\"\\n"
+"docs/whom-to-call.md" = "Ask {{ whoever }} is on call: \\"us\\"\\n"
 """
 
 
@@ -72,7 +72,7 @@ def test_defaults_registry_and_files_are_the_team_s(make, fork, tmp_path):
     settings = tomllib.loads((project / "uv.toml").read_text(encoding="utf-8"))
     index = {"url": "https://packages.example.org/simple", "default": True}
     assert settings == {"index": [index]}
-    text = (project / "docs" / "on-call.md").read_text(encoding="utf-8")
+    text = (project / "docs" / "whom-to-call.md").read_text(encoding="utf-8")
     assert text == 'Ask {{ whoever }} is on call: "us"\n'
     workflow = project / ".github" / "workflows" / "security.yml"
     assert workflow.read_text(encoding="utf-8").startswith("name: Security\n")

@@ -1,10 +1,11 @@
-"""Takes the pictures of the page that the README shows, of what is rendered here."""
+"""Takes the pictures that the README shows, of page and report of what is rendered."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from demo import ENVIRONMENT, TEMPLATE, free_port, render, served
 from playwright.sync_api import Browser, sync_playwright
@@ -18,13 +19,23 @@ def main() -> None:
     if found is None:
         sys.exit(f"Expected a browser, one of {', '.join(BROWSERS)}; found none")
     project = render()
-    for step in ("setup", "train"):
+    for step in ("setup", "train", "evaluate"):
         subprocess.run(["make", step], cwd=project, env=ENVIRONMENT, check=True)
     with served(project, free_port()) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found)
         for scheme in ("light", "dark"):
             take(browser, address, scheme)
+            take_report(browser, next(project.glob("reports/*/report.html")), scheme)
         browser.close()
+
+
+def take_report(browser: Browser, report: Path, scheme: str) -> None:
+    picture = TEMPLATE / "docs" / f"report-{scheme}.png"
+    page = browser.new_page(viewport=SIZE, color_scheme=scheme)
+    page.goto(report.as_uri())
+    page.locator(".pictures").screenshot(path=picture)
+    page.close()
+    print(f"{picture.relative_to(TEMPLATE)}: {picture.stat().st_size // 1000} kB")
 
 
 def take(browser: Browser, address: str, scheme: str) -> None:

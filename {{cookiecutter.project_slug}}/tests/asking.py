@@ -105,7 +105,7 @@ def asking(
 def another(artifact: Artifact) -> Artifact:
     """A version of another name that answers the same."""
     manifest = artifact.manifest
-    return build(
+    made = build(
         manifest.name,
         artifact.files,
         manifest.signature,
@@ -116,6 +116,7 @@ def another(artifact: Artifact) -> Artifact:
         manifest.expected,
         manifest.reference,
     )
+    return type(artifact)(made.manifest, made.files)
 
 
 def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:

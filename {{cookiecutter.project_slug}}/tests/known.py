@@ -9,10 +9,16 @@ from {{cookiecutter.__package_name}} import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     Evaluation,
+    Expected,
     Feature,
     Provenance,
     Signature,
     build,
+)
+from {{cookiecutter.__package_name}}.artifacts.reference import (
+    Reference,
+    answers_of,
+    histogram,
 )
 from {{cookiecutter.__package_name}}.model.arrays import (
     Floats,
@@ -24,8 +30,8 @@ from {{cookiecutter.__package_name}}.model.predictor import (
 )
 
 FEATURES = (
-    Feature("length", "cm", 0.0, 1.0, 3.0),
-    Feature("width", "mm", -1.0, 0.5, 2.0),
+    Feature("length", "cm", -4.0, 1.0, 4.0),
+    Feature("width", "mm", -4.0, 0.5, 4.0),
 )
 CLASSES = ("reed", "rush", "sedge")
 WEIGHTS = np.array([[1.0, -1.0, 0.5], [0.0, 2.0, -0.5]])
@@ -37,7 +43,8 @@ def values(X: Floats) -> Floats:
 
 
 def probabilities(X: Floats) -> Floats:
-    exponentials = np.exp(X @ WEIGHTS)
+    scores = X @ WEIGHTS
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
@@ -65,6 +72,9 @@ class Known(Artifact, frozen=True):
 
 def known(classes: tuple[str, ...] = CLASSES) -> Artifact:
     """A version with these classes, or of numbers when there are none."""
+    predict = KnownPredictor(classes).predict
+    row = [feature.median for feature in FEATURES]
+    outputs = predict(np.array([row])).items()
     made = build(
         MODEL_NAME,
         to_files({"weights": WEIGHTS}),
@@ -75,5 +85,9 @@ def known(classes: tuple[str, ...] = CLASSES) -> Artifact:
         Evaluation(rows=2, metrics={"accuracy": 0.5} if classes else {"mae": 1.0}),
         [],
         Provenance("plants.csv", "abc", 6, {"method": "all"}, {}, None, {}),
+        Expected(row, {name: each.ravel().tolist() for name, each in outputs}),
+        Reference(
+            tuple(map(histogram, ROWS.T)), answers_of(predict(ROWS), len(classes))
+        ),
     )
     return Known(made.manifest, made.files)

@@ -16,6 +16,9 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
 from {{cookiecutter.__package_name}}.model import (
     engine,
 )
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Table,
+)
 
 NAME = package.__name__
 SOURCE = Path(package.__file__).parent
@@ -66,6 +69,7 @@ TOUCH_THE_ENVIRONMENT = READ_SETTINGS | {
 NEED_SCIKIT_LEARN = {
     "cli.common",
     "model.estimator",
+    "training.class_pictures",
     "training.evaluate",
     "training.split",
     "training.train",
@@ -200,7 +204,7 @@ commands(["predict", sys.argv[2]], standalone_mode=False)
 
 
 def test_predicting_and_serving_need_nothing_that_the_runtime_image_lacks(
-    store: Store, sample: Path, project: Path
+    store: Store, sample: Path, table: Table, project: Path
 ) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", AS_IN_THE_RUNTIME_IMAGE, str(store.root), str(sample)],
@@ -210,7 +214,7 @@ def test_predicting_and_serving_need_nothing_that_the_runtime_image_lacks(
         text=True,
     )
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert len(answer.stdout.splitlines()) == 1 + 178
+    assert len(answer.stdout.splitlines()) == 1 + len(table.X)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

@@ -73,7 +73,17 @@ OPTIONS = {
         "--json",
         "--help",
     ],
-    "evaluate": ["--version", "--contract", "--thresholds", "--json", "--help"],
+    "evaluate": [
+        "--version",
+        "--contract",
+        "--thresholds",
+        "--report",
+        "--no-report",
+        "--against",
+        "--summary",
+        "--json",
+        "--help",
+    ],
     "adopt": ["--sample", "--contract", "--thresholds", "--json", "--help"],
     "predict": ["--version", "--output", "--contract", "--help"],
     "score": [
@@ -109,10 +119,10 @@ OPTIONS = {
     "models": ["--help"],
     "models list": ["--json", "--help"],
     "models show": ["--help"],
-    "models promote": ["--force", "--help"],
-    "models rollback": ["--help"],
+    "models promote": ["--force", "--json", "--help"],
+    "models rollback": ["--json", "--help"],
     "models prune": ["--keep", "--yes", "--json", "--help"],
-    "models copy": ["--version", "--help"],
+    "models copy": ["--version", "--json", "--help"],
 }
 
 
@@ -347,12 +357,14 @@ def test_data_that_breaks_the_contract_is_one_message(run: Run, tmp_path: Path) 
 def test_evaluate_judges_by_the_rows_that_training_held_out(
     run: Run, store: Store
 ) -> None:
-    code, out, err = run("evaluate")
+    code, out, err = run("evaluate", "--no-report")
     assert (code, err) == (0, "")
     manifest = store.get().manifest
     rows = manifest.evaluation.rows
     assert out.endswith(f"\njudged by {rows} rows; version {manifest.version}\n")
-    code, out, _ = run("evaluate", "--json", "--version", store.serving())
+    code, out, _ = run(
+        "evaluate", "--no-report", "--json", "--version", store.serving()
+    )
     shown = json.loads(out)
     assert (code, shown["version"]) == (0, manifest.version)
     assert msgspec.convert(shown["evaluation"], Evaluation) == manifest.evaluation
@@ -365,7 +377,7 @@ def test_evaluate_judges_by_all_rows_of_another_file(
     other = tmp_path / "other.csv"
     lines = Path("data/sample.csv").read_text().splitlines()
     other.write_text("\n".join(lines[:1] + lines[1::3]))
-    code, out, _ = run("evaluate", other)
+    code, out, _ = run("evaluate", other, "--no-report")
     assert code == 0
     rows = len(lines[1::3])
     assert out.endswith(f"\njudged by {rows} rows; version {store.serving()}\n")
@@ -378,14 +390,47 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     metrics = store.get().manifest.evaluation.metrics
     name = next(iter(metrics))
     thresholds.write_text(f"at_most.{name} = -1")
-    code, out, _ = run("evaluate", "--json", "--thresholds", thresholds)
+    code, out, _ = run("evaluate", "--no-report", "--json", "--thresholds", thresholds)
     assert code == 1
     (failure,) = json.loads(out)["gate_failures"]
     assert failure == f"{name} is {metrics[name]:.4g}, at most -1 is allowed"
 
 
-def test_adopt_promotes_a_good_graph_where_graphs_are_run(
+def test_evaluate_sums_up_what_it_found_for_whoever_reviews(
     run: Run, store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    """Beside the version in service, here or in another store, when there is one."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before\n")
+    words = ("evaluate", "--no-report", "--summary", summary)
+    assert run(*words).code == 0
+    told = summary.read_text()
+    assert told.startswith(f"# Before\n## {MODEL_NAME} {store.serving()}\n")
+    assert told.endswith("\nThis is the version in service.\n")
+    other = variant(artifact, 2999, {"accuracy": 1.0})
+    candidate = store.put(other)
+    assert run(*words, "--version", candidate).code == 0
+    assert "| the same |\n" in summary.read_text().partition("rows that neither")[2]
+    assert run(*words, "--against", tmp_path / "empty").code == 0
+    assert summary.read_text().endswith("compared with the baseline only.\n")
+    (store.folder / "CURRENT").write_text("broken")
+    assert run(*words, "--version", candidate).code == 0
+    assert "The version in service could not be read: " in summary.read_text()
+
+
+def test_evaluate_judges_the_newest_when_none_is_in_service(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    shutil.rmtree(store.folder)
+    assert run("evaluate", "--no-report").code == 1
+    newest = store.put(artifact)
+    code, out, err = run("evaluate", "--no-report")
+    assert (code, err) == (0, "")
+    assert out.endswith(f" rows; version {newest}\n")
+
+
+def test_adopt_promotes_a_good_graph_where_graphs_are_run(
+    run: Run, store: Store, artifact: Artifact, table: Table, tmp_path: Path
 ) -> None:
     file = tmp_path / "theirs.onnx"
     file.write_bytes(artifact.files.get("model.onnx", b""))
@@ -397,9 +442,11 @@ def test_adopt_promotes_a_good_graph_where_graphs_are_run(
         return
     assert (code, err) == (0, f"version {store.serving()} is promoted\n")
     assert store.serving() != before
-    assert out.endswith(f"\njudged by 178 rows; version {store.serving()}\n")
+    judged = f"judged by {len(table.X)} rows; version {store.serving()}"
+    assert out.splitlines()[-1] == judged
     impossible = tmp_path / "thresholds.toml"
-    impossible.write_text("at_least = { accuracy = 1.01 }")
+    metric = next(iter(artifact.manifest.evaluation.metrics))
+    impossible.write_text(f"at_least.{metric} = 1e9")
     words = ("--sample", "data/sample.csv", "--thresholds", impossible)
     assert run("adopt", file, *words).code == 1
 
@@ -518,7 +565,7 @@ def test_promote_needs_a_reason_when_the_gate_was_missed(
         "Improve the model, or state why with --force REASON\n",
     )
     assert store.serving() == before
-    said = f"{bad} is in service from the next start on\n"
+    said = f"{bad} is in service in {store.root} from the next start on\n"
     assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
     assert store.pointer().serving.reason == "an experiment"
     out = run("models", "list").out
@@ -533,7 +580,7 @@ def test_rollback_returns_to_what_served_before(
 ) -> None:
     before = store.serving()
     store.promote(store.put(variant(artifact, 2999, {"accuracy": 1.0})))
-    said = f"{before} is in service from the next start on\n"
+    said = f"{before} is in service in {store.root} from the next start on\n"
     assert run("models", "rollback") == (0, said, "")
     assert store.serving() == before
     code, out, err = run("models", "rollback")
@@ -597,10 +644,24 @@ def test_a_model_of_numbers_is_judged_without_classes(
 ) -> None:
     thresholds = tmp_path / "thresholds.toml"
     thresholds.write_text('better_than_baseline = ["mae", "rmse", "r2"]')
-    code, out, err = run("evaluate", *line, "--thresholds", thresholds)
-    assert (code, err) == (0, "")
+    folder = tmp_path / "judged"
+    words = ("--thresholds", thresholds, "--report", folder)
+    code, out, err = run("evaluate", *line, *words)
+    assert (code, err) == (0, f"report: {folder / 'report.html'}\n")
+    pictures = {path.stem for path in folder.glob("*-dark.png")}
+    names = ("predicted", "residuals", "errors", "importance", "comparison")
+    assert pictures == {f"{name}-dark" for name in names}
     assert first_words(out) == ["metric", "mae", "rmse", "r2", "", "judged"]
     assert out.endswith(f"\njudged by 3 rows; version {store.serving()}\n")
+
+
+def test_without_matplotlib_a_report_says_what_to_install(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = "matplotlib is not installed; a report needs it: uv sync --group train, "
+    assert run("evaluate") == (1, "", f"error: {said}or --no-report\n")
+    assert run("evaluate", "--no-report").code == 0
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -624,7 +685,75 @@ def test_copy_puts_a_version_into_service_in_another_store(
     said = f"{serving} is in service in {other.root} from the next start on\n"
     assert run("models", "copy", other.root) == (0, said, "")
     assert (other.serving(), other.get()) == (serving, store.get())
+    for words, root in (
+        (["copy", other.root], other.root),
+        (["promote", serving], store.root),
+    ):
+        code, out, err = run("models", *words, "--json")
+        told = {"serving": serving, "store": str(root)}
+        assert (code, json.loads(out), err) == (0, told, "")
     assert run("models", "copy", other.root) == (0, said, "")
+
+
+@pytest.fixture
+def complete(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """What the shell bash would offer for the last word."""
+    variable = f"_{MODEL_NAME}_COMPLETE".replace("-", "_").upper()
+
+    def complete(line: str) -> list[str]:
+        monkeypatch.setenv(variable, "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        code, out, err = run()
+        assert (code, err) == (0, "")
+        return [each.partition(",")[2] for each in out.split()]
+
+    return complete
+
+
+def test_the_shell_completes_commands_options_and_versions(
+    complete: Callable[[str], list[str]], store: Store, tmp_path: Path
+) -> None:
+    assert complete(f"{MODEL_NAME} ev") == ["evaluate"]
+    assert complete(f"{MODEL_NAME} train --b") == ["--batch-rows"]
+    assert complete(f"{MODEL_NAME} models pr") == ["promote", "prune"]
+    serving = store.serving()
+    assert complete(f"{MODEL_NAME} predict --version 2") == [serving]
+    assert complete(f"{MODEL_NAME} models promote x") == []
+
+
+def test_a_store_that_can_t_be_read_completes_nothing(
+    complete: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_MODEL_URI", "ftp://nowhere")
+    assert complete(f"{MODEL_NAME} models show 2") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_is_given_a_script(
+    run: Run, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    variable = f"_{MODEL_NAME}_COMPLETE".replace("-", "_").upper()
+    monkeypatch.setenv(variable, f"{shell}_source")
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert f"{variable}={shell}_complete" in out
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_every_help_fits_a_terminal_and_explains_every_option(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run(*words.split(), "--help").out
+    assert max(map(len, out.splitlines())) <= 80
+    command: click.Command = cli.commands
+    for word in words.split():
+        command = command.commands[word]
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    assert [each.name for each in options if not each.help] == []
+    listed = out.partition("\nCommands:")[2]
+    assert "..." not in listed, "a command's summary is cut off"
 
 
 def test_warm_wants_a_folder(run: Run, store: Store) -> None:
@@ -670,22 +799,24 @@ def test_warm_check_fails_when_something_had_to_be_compiled(
 
 
 def test_score_answers_as_predict_does_and_goes_on_where_it_was(
-    run: Run, store: Store, sample: Path, tmp_path: Path
+    run: Run, store: Store, sample: Path, table: Table, tmp_path: Path
 ) -> None:
-    output = tmp_path / "out"
-    code, out, _ = run("score", sample, output, "--keep", "cultivar")
-    said = f"178 rows into {output}, by version {store.serving()}\n"
+    output, n = tmp_path / "out", len(table.X)
+    signature = store.get().manifest.signature
+    kept, target = signature.features[0].name, signature.target
+    code, out, _ = run("score", sample, output, "--keep", kept)
+    said = f"{n} rows into {output}, by version {store.serving()}\n"
     assert (code, out) == (0, said)
     rows = list(csv.DictReader(io.StringIO((output / "part-00000.csv").read_text())))
     answers = list(csv.DictReader(io.StringIO(run("predict", sample).out)))
-    for row, answer in zip(rows, answers, strict=True):
-        assert row["label"] == answer["cultivar"]
-        shares = [name for name in answer if name != "cultivar"]
-        assert [f"{float(row[name]):.6f}" for name in shares] == [
-            answer[name] for name in shares
-        ]
-    code, out, err = run("score", sample, output, "--keep", "cultivar", "--json")
-    summary = {"version": store.serving(), "parts": 1, "rows": 178, "bad": 0}
+    for row, answer, values in zip(rows, answers, table.X, strict=True):
+        assert (float(row.pop(kept)), row.pop("problem")) == (values[0], "")
+        (_, found), *shares = row.items()
+        expected = answer.pop(target)
+        assert found == expected or float(found) == float(expected)
+        assert {name: f"{float(share):.6f}" for name, share in shares} == answer
+    code, out, err = run("score", sample, output, "--keep", kept, "--json")
+    summary = {"version": store.serving(), "parts": 1, "rows": n, "bad": 0}
     assert (code, json.loads(out)) == (0, summary)
     assert "1 of 1 parts were there" in err
 

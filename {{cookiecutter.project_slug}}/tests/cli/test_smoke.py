@@ -20,7 +20,13 @@ from http.server import (
 import pytest
 from asking import (
     Asked,
+    another,
     asking,
+)
+from known import (
+    Known,
+    KnownPredictor,
+    known,
 )
 
 from {{cookiecutter.__package_name}} import (
@@ -30,18 +36,41 @@ from {{cookiecutter.__package_name}} import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
+from {{cookiecutter.__package_name}}.model.predictor import (
+    Outputs,
+)
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
 )
 
 Tamper = Callable[[str, int, bytes], tuple[int, bytes]]
+SERVED = known()
 MODEL = f"/v2/models/{MODEL_NAME}"
-INFER = f"{MODEL}/infer"
+INFER = f"{MODEL}/versions/{SERVED.manifest.version}/infer"
 CHECKS = ["live", "ready", "metadata", "prediction", "refusal"]
+
+
+class Contrary(KnownPredictor):
+    def predict(self, X: Floats) -> Outputs:
+        return super().predict(-X)
+
+
+class Canary(Known, frozen=True):
+    def predictor(self) -> KnownPredictor:
+        return Contrary(self.manifest.signature.classes)
 
 
 def unchanged(path: str, status: int, body: bytes) -> tuple[int, bytes]:
     return status, body
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Artifact:
+    """A model with classes, whatever the project's own is."""
+    return SERVED
 
 
 @dataclass
@@ -56,7 +85,11 @@ class Bridge:
 
 @pytest.fixture(scope="module")
 def bridge(artifact: Artifact) -> Iterator[Bridge]:
-    with asking(artifact, Settings(api_keys="sesame")) as asked:
+    """A service whose canary gets all that names no version, and answers otherwise."""
+    other = another(artifact)
+    canary = Canary(other.manifest, other.files)
+    settings = Settings(api_keys="sesame", canary_uri="other", canary_percent=100)
+    with asking(artifact, settings, others={"other": canary}) as asked:
         bridge = Bridge(asked)
 
         class Handler(BaseHTTPRequestHandler):
@@ -153,6 +186,15 @@ def test_a_service_that_works_passes_every_check(smoke: Smoke) -> None:
         "  400 inputs: expected one tensor, 'features', received none"
     )
     assert set(smoke.bridge.keys) == {"Bearer sesame"}
+
+
+def test_the_canary_of_these_tests_would_have_answered_otherwise(
+    bridge: Bridge, artifact: Artifact
+) -> None:
+    bridge.asked.headers = {"authorization": "Bearer sesame"}
+    answer = bridge.asked.v2(artifact.manifest.expected.row).json()
+    assert answer["model_version"] != artifact.manifest.version
+    assert answer["outputs"][0]["data"] != artifact.manifest.expected.outputs["label"]
 
 
 def test_json_says_the_same(smoke: Smoke) -> None:

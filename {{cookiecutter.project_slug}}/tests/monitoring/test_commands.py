@@ -1,5 +1,6 @@
 """`drift` from the command line: what it prints, writes and exits with."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,9 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
 from {{cookiecutter.__package_name}}.cli import (
     commands,
 )
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Contract,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +37,20 @@ def here(project: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def moved(sample: Path, tmp_path: Path) -> Path:
-    """The sample, with an alcohol meter that shows 1.5 too little."""
-    header, *rows = sample.read_text(encoding="utf-8").splitlines()
-    assert header.startswith("alcohol,")
-    cells = [row.partition(",") for row in rows]
-    lines = [f"{float(first) - 1.5},{rest}" for first, _, rest in cells]
+def moved(sample: Path, artifact: Artifact, tmp_path: Path) -> Path:
+    """The sample, with all of its first feature above what it was."""
+    first = artifact.manifest.signature.features[0]
+    with sample.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row[first.name]:
+            more = 1 + first.maximum - first.minimum
+            row[first.name] = str(float(row[first.name]) + more)
     path = tmp_path / "now<1>.csv"
-    path.write_text("\n".join([header, *lines]), encoding="utf-8")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
     return path
 
 
@@ -50,17 +60,23 @@ def run(*words: object) -> Result:
 
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_the_same_data_has_not_drifted(
-    sample: Path, store: Store, reference: str
+    sample: Path, artifact: Artifact, store: Store, reference: str
 ) -> None:
     before = sample if reference == "file" else store.serving()
     result = run("drift", before, sample)
     assert result.exit_code == 0, result.output
-    assert "\n0 of 14 columns have drifted\n" in result.output
+    columns = len(artifact.manifest.signature.features) + 1
+    assert f"\n0 of {columns} columns have drifted\n" in result.output
 
 
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_data_that_moved_is_named_shown_and_exits_with_1(
-    sample: Path, store: Store, moved: Path, tmp_path: Path, reference: str
+    sample: Path,
+    artifact: Artifact,
+    store: Store,
+    moved: Path,
+    tmp_path: Path,
+    reference: str,
 ) -> None:
     before = sample if reference == "file" else store.serving()
     page = tmp_path / "drift.html"
@@ -68,27 +84,32 @@ def test_data_that_moved_is_named_shown_and_exits_with_1(
     assert result.exit_code == 1
     found = json.loads(result.output)
     assert found["drifted"] is True
-    alcohol, malic_acid = found["columns"][:2]
-    assert (alcohol["name"], alcohol["moved"]) == ("alcohol", True)
-    assert alcohol["psi"] > 0.25
-    assert (malic_acid["name"], malic_acid["moved"]) == ("malic_acid", False)
+    signature = artifact.manifest.signature
+    names = [feature.name for feature in signature.features]
+    *columns, _ = found["columns"]
+    assert [(each["name"], each["moved"]) for each in columns] == [
+        (name, name == names[0]) for name in names
+    ]
+    assert columns[0]["psi"] > 0.25
     text = page.read_text(encoding="utf-8")
     assert "now&lt;1&gt;.csv" in text, "escaped"
     assert "now<1>.csv" not in text
     assert not re.findall(r"(?:src|href|url)\s*[=(]", text), "nothing from elsewhere"
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(drawings) == 14
+    assert len(drawings) == len(names) + 1
     bars = ElementTree.fromstring(drawings[0]).findall("rect")
-    assert len(bars) == 20
+    assert len(bars) == 2 * len(artifact.manifest.reference.features[0].counts)
     assert all(0 <= float(bar.get("height", "-1")) <= 96 for bar in bars)
-    assert "barbera</text>" in drawings[-1]
+    for name in signature.classes:
+        assert f"{name}</text>" in drawings[-1]
 
 
 def test_without_a_version_only_the_features_are_compared(
-    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sample: Path, contract: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ML_MODEL_URI", str(tmp_path / "nothing"))
-    assert "\n0 of 13 columns have drifted\n" in run("drift", sample, sample).output
+    said = f"\n0 of {len(contract.features)} columns have drifted\n"
+    assert said in run("drift", sample, sample).output
 
 
 def test_a_version_without_a_reference_says_what_to_give_instead(

@@ -429,6 +429,16 @@ def test_a_proxy_may_leave_its_prefix_on_the_path(artifact: Artifact) -> None:
         assert answer.json() == ask.v1([ask.row]).json()
 
 
+def test_a_path_that_only_begins_like_the_prefix_is_left_whole(
+    artifact: Artifact,
+) -> None:
+    """The proxy has cut off /v; what is left begins with its letters again."""
+    with asking(artifact, Settings(root_path="/v", api_keys="key")) as ask:
+        for path in ("/v2/health/live", "/v/v2/health/live"):
+            assert ask.client.get(path).status_code == 200, path
+        assert ask.client.get("/v/v/v2/health/live").status_code == 401
+
+
 def test_the_documented_routes_wait_for_the_model_they_describe(
     artifact: Artifact,
 ) -> None:

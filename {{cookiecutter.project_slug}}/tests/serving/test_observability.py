@@ -12,6 +12,9 @@ from asking import (
     another,
     asking,
 )
+from known import (
+    known,
+)
 from prometheus_client.parser import (
     text_string_to_metric_families,
 )
@@ -33,6 +36,12 @@ MATCHERS = re.compile(r"\{([^}]*)\}")
 DURATION = re.compile(r"\[[^]]*\]")
 WORD = re.compile(r"\b[a-z_]+\b(?!\s*\()")
 OPERATORS = {"and", "or", "unless", "sum", "count", "group", "max", "min"}
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Artifact:
+    """A model with classes, whatever the project's own is."""
+    return known()
 
 
 @pytest.fixture(scope="module")

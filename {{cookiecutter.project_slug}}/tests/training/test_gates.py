@@ -13,6 +13,9 @@ from {{cookiecutter.__package_name}}.model.predictor import (
     Outputs,
     Predictor,
 )
+from {{cookiecutter.__package_name}}.training.answers import (
+    Answers,
+)
 from {{cookiecutter.__package_name}}.training.dataset import (
     Contract,
     Table,
@@ -23,7 +26,6 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
     evaluate,
 )
 from {{cookiecutter.__package_name}}.training.gates import (
-    Answers,
     cost_failures,
     production_failures,
 )

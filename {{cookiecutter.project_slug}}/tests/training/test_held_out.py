@@ -13,6 +13,9 @@ from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
     TrainingImpossible,
 )
+from {{cookiecutter.__package_name}}.model.estimator import (
+    Estimator,
+)
 from {{cookiecutter.__package_name}}.training import (
     train as module,
 )
@@ -29,12 +32,17 @@ from {{cookiecutter.__package_name}}.training.train import (
     unseen_rows,
 )
 
+GOES_ON = pytest.mark.skipif(
+    not hasattr(Estimator, "update"), reason="this model can't go on learning"
+)
+
 
 @pytest.fixture
 def plan(sample: Path, contract: Contract, thresholds: Thresholds) -> Plan:
     return Plan(sample, contract, thresholds)
 
 
+@GOES_ON
 def test_of_many_rows_a_sample_is_judged_that_no_batch_decides_over(
     plan: Plan, sample: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +72,7 @@ def grouped(plan: Plan, tmp_path: Path) -> Plan:
     return replace(plan, data=path)
 
 
-@pytest.mark.parametrize("batch_rows", [None, 7])
+@pytest.mark.parametrize("batch_rows", [None, pytest.param(7, marks=GOES_ON)])
 @pytest.mark.parametrize("key", ["group", "time"])
 def test_a_split_by_group_or_time_is_found_again(
     grouped: Plan, key: str, batch_rows: int | None
@@ -106,6 +114,7 @@ def test_rows_that_were_learned_from_are_not_judged_by(
     assert told in caplog.text
 
 
+@GOES_ON
 @pytest.mark.parametrize("key", [None, "winery"])
 def test_equal_rows_in_different_batches_do_not_leak(
     grouped: Plan, tmp_path: Path, key: str | None

@@ -56,6 +56,7 @@ from {{cookiecutter.__package_name}}.training.train import (
     Plan,
     examples,
     git_commit,
+    start,
     train,
     unseen_rows,
 )
@@ -87,6 +88,18 @@ def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) ->
 def test_another_seed_holds_out_other_rows(plan: Plan, artifact: Artifact) -> None:
     other = train(replace(plan, seed=1), "wine")
     assert other.manifest.signature != artifact.manifest.signature
+
+
+def test_other_parameters_reach_the_estimator_unknown_ones_do_not(plan: Plan) -> None:
+    usual = Estimator().get_params()
+    for name in usual:
+        other = start(replace(plan, parameters={name: "other"})).get_params()
+        assert other == usual | {name: "other"}
+    with pytest.raises(TrainingImpossible) as refused:
+        start(replace(plan, parameters={"beauty": 1}))
+    known = ", ".join(usual)
+    said = f"parameters: expected some of {known}, received beauty"
+    assert str(refused.value) == said
 
 
 def test_a_missed_threshold_is_written_into_the_manifest(

@@ -41,9 +41,12 @@ def commands(context: click.Context, verbose: bool) -> None:
 
     \b
     A first round:
-      train      learn from data/sample.csv, judge, promote when good enough
-      serve      answer over HTTP
-    Settings come from the environment (ML_MODEL_URI, ML_PORT, ...); see the README.
+      train        learn from data/sample.csv, judge, promote when good enough
+      predict      answers for data/sample.csv, as CSV
+      serve        answer over HTTP
+      models list  what is kept, and what serves
+    Results are on stdout, progress and complaints on stderr. Settings come from
+    the environment (ML_MODEL_URI, ML_PORT, ...); see the README.
     """
     if context.invoked_subcommand != "serve":
         level = logging.DEBUG if verbose else logging.INFO

@@ -37,11 +37,31 @@ thresholds_option = click.option(
     show_default=True,
     help="What a version must reach before it may serve.",
 )
+REPORTS = Path("reports")
+INTENDED_USE = Path("docs/intended-use.md")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def version_option(text: str) -> Callable[[Command], Command]:
-    return click.option("--version", "version", metavar="VERSION", help=text)
+    return click.option(
+        "--version",
+        "version",
+        metavar="VERSION",
+        help=text,
+        shell_complete=complete_version,
+    )
+
+
+def complete_version(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Stored versions, newest first; none where the store can't be read."""
+    try:
+        versions = open_store().versions()
+    except (ProjectError, OSError):
+        return []
+    return [version for version in versions if version.startswith(incomplete)]
 
 
 def open_store() -> "Store":
@@ -57,6 +77,16 @@ def need_training_packages() -> None:
     except ImportError:
         raise ProjectError(
             "scikit-learn is not installed; training needs it: uv sync --group train"
+        ) from None
+
+
+def need_pictures() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ProjectError(
+            "matplotlib is not installed; a report needs it: uv sync --group train, "
+            "or --no-report"
         ) from None
 
 

@@ -9,6 +9,7 @@ import click
 
 from ..errors import ProjectError
 from .common import (
+    complete_version,
     contract_option,
     existing_file,
     json_option,
@@ -28,7 +29,7 @@ UNSEEN = "Labels are unknown here: nothing is said about whose answers are right
 
 
 @click.command(short_help="Say whether one version is better than another.")
-@click.argument("versions", nargs=-1)
+@click.argument("versions", nargs=-1, shell_complete=complete_version)
 @click.option("--data", type=existing_file, help="CSV file with the right answers.")
 @click.option("--metrics", help="Address of /metrics, or a file that was saved of it.")
 @click.option(

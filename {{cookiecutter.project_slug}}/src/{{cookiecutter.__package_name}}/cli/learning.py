@@ -9,10 +9,13 @@ import click
 from .. import MODEL_NAME
 from .common import (
     DATA,
+    INTENDED_USE,
+    REPORTS,
     contract_option,
     existing_file,
     json_option,
     manifest_dict,
+    need_pictures,
     need_training_packages,
     open_store,
     print_json,
@@ -22,7 +25,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..artifacts.artifact import Manifest
+    from ..artifacts.artifact import Artifact, Manifest
 
 
 @click.command(short_help="Learn from DATA, judge, promote when good enough.")
@@ -36,7 +39,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the rows that are held out to judge by.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of the draw of the rows that are held out.",
+)
 @click.option(
     "--batch-rows",
     type=click.IntRange(min=1),
@@ -92,23 +101,47 @@ def train(
 
 @click.command(short_help="Judge a stored version by DATA.")
 @click.argument("data", type=existing_file, default=DATA)
-@version_option("Version to judge; by default the one in service.")
+@version_option("Version to judge; that in service, or the newest.")
 @contract_option
 @thresholds_option
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for page, pictures and model card; by default reports/VERSION.",
+)
+@click.option("--no-report", is_flag=True, help="Only print.")
+@click.option(
+    "--against",
+    metavar="STORE",
+    help="Store whose version in service to compare with; by default this one's.",
+)
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Markdown file to add the comparison to, as CI shows it.",
+)
 @json_option
 def evaluate(
     data: Path,
     version: str | None,
     contract: Path,
     thresholds: Path,
+    folder: Path | None,
+    no_report: bool,
+    against: str | None,
+    summary: Path | None,
     as_json: bool,
 ) -> None:
     """Judge a stored version by DATA against the thresholds.
 
     Of the file that the version learned from, only the rows that were held out then
     are used; of any other file all rows. Exit code 1 when a threshold is missed.
+    Writes a report that opens in any browser, also when one is missed.
     """
     need_training_packages()
+    if not no_report:
+        need_pictures()
     import msgspec
 
     from ..training.dataset import read_contract
@@ -117,11 +150,13 @@ def evaluate(
     from ..training.gates import cost_failures
     from ..training.train import unseen_rows
 
-    artifact = open_store().get(version)
-    summary, table = unseen_rows(artifact, data, read_contract(contract))
+    store, rules = open_store(), read_contract(contract)
+    version = version or store.serving() or next(iter(store.versions()), None)
+    artifact = store.get(version)
+    learned, table = unseen_rows(artifact, data, rules)
     predictor = artifact.predictor()
     evaluation = judge(predictor, table)
-    prior = summary.prior(predictor.classes)
+    prior = learned.prior(predictor.classes)
     baseline = evaluate_baseline(predictor.classes, prior, table)
     limits = read_thresholds(thresholds)
     failures = gate(evaluation, baseline, limits)
@@ -130,8 +165,39 @@ def evaluate(
         artifact.manifest, evaluation=evaluation, baseline=baseline
     )
     print_evaluation(manifest, failures, as_json)
+    if summary or not no_report:
+        from ..training.answers import Trivial
+        from ..training.card import summarise
+        from ..training.publish import write
+        from ..training.report import gather, in_service
+
+        name = manifest.version
+        production, why = version_in_service(against)
+        service = in_service(production, why, name, data, rules, table)
+        trivial = Trivial(predictor.classes, prior)
+        report = gather(manifest, predictor, data, table, trivial, failures, service)
+        if not no_report:
+            page = write(report, folder or REPORTS / name, INTENDED_USE)
+            click.echo(f"report: {page}", err=True)
+        if summary:
+            with summary.open("a", encoding="utf-8") as file:
+                file.write(summarise(report))
     if failures:
         raise SystemExit(1)
+
+
+def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
+    """None, and why, when there is none: the report is still worth having."""
+    from ..artifacts.store import Store
+    from ..errors import ProjectError
+
+    try:
+        store = Store(against, MODEL_NAME) if against else open_store()
+        if store.serving():
+            return store.get(), ""
+    except (ProjectError, OSError) as error:
+        return None, f"The version in service could not be read: {error}."
+    return None, "No version is in service, so it is compared with the baseline only."
 
 
 def say_verdict(version: str, failures: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -156,7 +157,9 @@ def check_prediction(remote: Remote, metadata: dict[str, Any]) -> str:
         "datatype": "FP64",
         "data": row,
     }
-    path = f"{MODEL}/infer"
+    # A canary would answer some of what names no version, and differ with right.
+    served = urllib.parse.quote(str(metadata["versions"][0]), safe="")
+    path = f"{MODEL}/versions/{served}/infer"
     answer = good(path, ask(remote, path, {"inputs": [tensor]}))
     with well_formed("output tensors", answer):
         outputs = {each["name"]: list(each["data"]) for each in answer.body["outputs"]}

@@ -8,6 +8,7 @@ import click
 from .. import MODEL_NAME
 from ..errors import ArtifactError, ArtifactMissing
 from .common import (
+    complete_version,
     json_option,
     manifest_dict,
     open_store,
@@ -91,7 +92,7 @@ def print_versions(manifests: Sequence["Manifest"], pointer: "Pointer | None") -
 
 
 @models.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, shell_complete=complete_version)
 def show(version: str | None) -> None:
     """The manifest of VERSION, by default the one in service, as JSON.
 
@@ -108,33 +109,44 @@ def show(version: str | None) -> None:
 
 
 @models.command()
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @click.option("--force", metavar="REASON", help="Why, although the gate was missed.")
-def promote(version: str, force: str | None) -> None:
+@json_option
+def promote(version: str, force: str | None, as_json: bool) -> None:
     """Make VERSION the one that serves."""
-    open_store().promote(version, reason=force)
-    click.echo(f"{version} is in service from the next start on")
+    store = open_store()
+    store.promote(version, reason=force)
+    say_serving(version, str(store.root), as_json)
 
 
-@models.command("copy")
+@models.command("copy", short_help="Copy a version to another STORE, to serve there.")
 @click.argument("store", metavar="STORE")
 @version_option("Version to copy; by default the one in service.")
-def copy_version(store: str, version: str | None) -> None:
+@json_option
+def copy_version(store: str, version: str | None, as_json: bool) -> None:
     """Copy a verified version to another STORE, and put it into service there."""
     from ..artifacts.store import Store
 
     version = open_store().copy(Store(store, MODEL_NAME), version)
+    say_serving(version, store, as_json)
+
+
+@models.command()
+@json_option
+def rollback(as_json: bool) -> None:
+    """Return to the version that served before."""
+    store = open_store()
+    say_serving(store.rollback(), str(store.root), as_json)
+
+
+def say_serving(version: str, store: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"serving": version, "store": store})
+        return
     click.echo(f"{version} is in service in {store} from the next start on")
 
 
-@models.command()
-def rollback() -> None:
-    """Return to the version that served before."""
-    version = open_store().rollback()
-    click.echo(f"{version} is in service from the next start on")
-
-
-@models.command()
+@models.command(short_help="Remove old versions, and what killed writers left.")
 @click.option(
     "--keep",
     type=click.IntRange(min=1),

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,11 +39,14 @@ class Place:
         import obstore
 
         with self._reaching():
-            return [
-                Source(found["path"], found["size"], found["e_tag"] or "")
-                for batch in obstore.list(self._objects)
-                for found in batch
-            ]
+            batches = obstore.list(self._objects)
+            return [_source(found) for batch in batches for found in batch]
+
+    def find(self, name: str) -> Source:
+        import obstore
+
+        with self._reaching():
+            return _source(obstore.head(self._objects, name))
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes from start up to stop, or to the end. Fails: FileNotFoundError."""
@@ -126,12 +129,12 @@ def find_tables(uri: str) -> tuple[Place, list[Source], str]:
     else:
         raise DataInvalid(uri, ["expected a file, a folder or a URI, received nothing"])
     place = Place(folder if single else uri)
+    try:
+        found = [place.find(name)] if single else place.list()
+    except FileNotFoundError:
+        raise DataInvalid(uri, ["expected a file, received nothing"]) from None
     sources = sorted(
-        (
-            source
-            for source in place.list()
-            if (source.name == name if single else source.name.endswith(FORMATS))
-        ),
+        (source for source in found if source.name.endswith(FORMATS)),
         key=lambda source: source.name,
     )
     kinds = sorted({source.name.rpartition(".")[2] for source in sources})
@@ -141,6 +144,10 @@ def find_tables(uri: str) -> tuple[Place, list[Source], str]:
             uri, [f"expected .csv or .parquet files, of one kind; received {received}"]
         )
     return place, sources, kinds[0]
+
+
+def _source(found: Any) -> Source:
+    return Source(found["path"], found["size"], found["e_tag"] or "")
 
 
 def _connect(uri: str) -> "ObjectStore":

@@ -13,6 +13,7 @@ from .places import Place
 from .plan import Part, Plan, Rule, open_parquet
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 2**22
 TEXT_SHOWN = 40
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 MISSING = ["", "na", "NA", "n/a", "N/A", "nan", "NaN", "null", "NULL", "none", "None"]
@@ -34,7 +35,12 @@ class Batch:
 def read_part(place: Place, plan: Plan, part: Part) -> Iterator[Batch]:
     """The rows of a part in order, every one of them, in batches that fit memory."""
     if plan.kind == "csv":
-        yield _read_csv(place.read(part.source, part.start, part.stop), plan)
+        content = place.read(part.source, part.start, part.stop)
+        start = 0
+        while start < len(content):
+            end = content.find(b"\n", start + BATCH_BYTES) + 1 or len(content)
+            yield _read_csv(content[start:end], plan)
+            start = end
     else:
         yield from _read_parquet(place, plan, part)
 

@@ -91,8 +91,7 @@ class Edge:
         started = time.perf_counter()
         headers = dict(scope["headers"])
         path, method = scope["path"], scope["method"]
-        if self._root and path.startswith(self._root):
-            path = path[len(self._root) :] or "/"
+        path = self._below_root(path)
         request_id, trace = self._identify(headers)
         steps = self._hot.get(path)
         route, unread = path, True
@@ -156,6 +155,13 @@ class Edge:
             reply.version,
         )
 
+    def _below_root(self, path: str) -> str:
+        """As the routes know it, whether or not a proxy has cut the root off."""
+        root = self._root
+        if root and (path == root or path.startswith(f"{root}/")):
+            return path[len(root) :] or "/"
+        return path
+
     def _identify(self, headers: dict[bytes, bytes]) -> tuple[str, str]:
         """The request's id, the client's own where it is harmless, and its trace."""
         given = headers.get(b"x-request-id")
@@ -201,7 +207,7 @@ class Edge:
         api = await self._open_api()
         asked = {**scope, "method": "GET"} if head else scope
         if self._root:
-            whole = self._root + scope["path"].removeprefix(self._root)
+            whole = self._root + self._below_root(scope["path"])
             asked = {**asked, "root_path": self._root, "path": whole}
         try:
             await api(asked, receive, watched)

@@ -3,8 +3,8 @@
 import logging
 import platform
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,10 @@ DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. `batch_rows` None means that the data fits into memory."""
+    """How to train. `batch_rows` None means that the data fits into memory.
+
+    parameters: the estimator's, where they are to differ from its defaults.
+    """
 
     data: Path
     contract: Contract
@@ -71,6 +74,7 @@ class Plan:
     batch_rows: int | None = None
     continue_from: Artifact | None = None
     production: Artifact | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def train(plan: Plan, name: str) -> Artifact:
@@ -92,7 +96,7 @@ def start(plan: Plan) -> Estimator:
     What can be known before learning is judged here, since learning may take long.
     Fails: DataInvalid, TrainingImpossible.
     """
-    estimator = Estimator()
+    estimator = built(plan)
     if is_classifier(estimator) != bool(plan.contract.classes):
         raise TrainingImpossible(
             f"{plan.data}: the contract's target is "
@@ -110,6 +114,17 @@ def start(plan: Plan) -> Estimator:
     if previous is not None or plan.batch_rows is not None:
         method(estimator, "update", "--update and --batch-rows")
     return estimator
+
+
+def built(plan: Plan) -> Estimator:
+    """Fails: TrainingImpossible on a parameter that the estimator does not have."""
+    known = Estimator().get_params()
+    if unknown := sorted(set(plan.parameters) - set(known)):
+        raise TrainingImpossible(
+            f"parameters: expected some of {', '.join(known) or 'none'}, received "
+            f"{', '.join(unknown)}"
+        )
+    return Estimator(**plan.parameters)
 
 
 def method(estimator: Estimator, name: str, options: str) -> Any:

@@ -1,0 +1,148 @@
+"""A report in, Markdown out: the model card, and a summary for a pull request."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from ..artifacts.artifact import Feature
+from .comparison import DRAWS, FEWEST, Compared
+from .page import facts, shown
+from .report import Report
+
+MARKUP = str.maketrans({each: f"\\{each}" for each in "\\`*_[]#|~$!"})
+TELLING = 3  # features that the card names
+
+
+def model_card(report: Report, intended_use: Path) -> str:
+    """intended_use: a file of yours, taken as it stands."""
+    signature = report.manifest.signature
+    classes = f", one of {', '.join(map(plain, signature.classes))}"
+    parts = [
+        f"# Model card: {plain(report.manifest.name)} {report.manifest.version}",
+        f"It answers {plain(signature.target)}"
+        f"{classes if signature.classes else ', a number'}, "
+        f"from {len(signature.features)} numbers. {plain(report.verdict)}",
+        "## Intended use",
+        intention(intended_use),
+        "## Data",
+        f"Learned from {report.manifest.provenance.train_rows} rows, judged by "
+        f"{report.manifest.evaluation.rows} rows of {plain(report.data)} that it has "
+        "not learned from.",
+        table(["feature", "unit", "lowest", "median", "highest"], ranges(report)),
+        "## Metrics",
+        f"In brackets 95 % of {DRAWS} draws of the rows (bootstrap).",
+        *comparisons(report),
+        *per_class(report),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in limits(report)),
+        "## How it was made",
+        "\n".join(f"- {name}: {plain(text)}" for name, text in facts(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def summarise(report: Report) -> str:
+    """What a reviewer wants to see first."""
+    parts = [
+        f"## {plain(report.manifest.name)} {report.manifest.version}",
+        plain(report.verdict),
+        f"Judged by {report.manifest.evaluation.rows} rows of {plain(report.data)} "
+        "that it has not learned from.",
+        *comparisons(report),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def comparisons(report: Report) -> list[str]:
+    found = [compared("baseline", report.baseline), plain(report.in_service)]
+    if report.production:
+        found.append(compared("in service", report.production))
+    return found
+
+
+def compared(name: str, metrics: Iterable[Compared]) -> str:
+    head = ["metric", "this version", name, "difference", "this is"]
+    return table(
+        head,
+        (
+            (
+                each.name,
+                shown(each.ours),
+                shown(each.theirs),
+                shown(each.difference, "+"),
+                each.verdict,
+            )
+            for each in metrics
+        ),
+    )
+
+
+def per_class(report: Report) -> list[str]:
+    told = report.manifest.evaluation.per_class
+    if not told:
+        return []
+    columns = list(next(iter(told.values())))
+    rows = (
+        (name, *(f"{scores[column]:.4g}" for column in columns))
+        for name, scores in told.items()
+    )
+    return [table(["class", *columns], rows)]
+
+
+def intention(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return f"Nobody has said so yet; write it into `{path.as_posix()}`."
+
+
+def limits(report: Report) -> list[str]:
+    """What the numbers themselves say against trusting them too far."""
+    evaluation = report.manifest.evaluation
+    found = [
+        "Outside the ranges above it has seen nothing; what it answers there is not "
+        "known to be right.",
+        "The metrics hold for data like that of the rows it was judged by; nothing "
+        "here tells how it does on parts of them that are no class.",
+        "Intervals are of chance among the rows judged by. They know nothing of "
+        "another split, another training or other data.",
+    ]
+    if evaluation.rows < FEWEST:
+        found.append(
+            f"It was judged by {evaluation.rows} rows only, too few to compare it."
+        )
+    few = [
+        f"{plain(name)} ({scores['rows']:g})"
+        for name, scores in evaluation.per_class.items()
+        if scores["rows"] < FEWEST
+    ]
+    if few:
+        found.append(
+            f"Classes with fewer than {FEWEST} rows to judge by: {', '.join(few)}; "
+            "their precision and recall are rough."
+        )
+    leading = [each for each in report.importances[:TELLING] if each.mean > 0]
+    if leading:
+        names = ", ".join(plain(each.feature) for each in leading)
+        found.append(f"It leans most on {names}; where those fail, so does it.")
+    return found
+
+
+def ranges(report: Report) -> list[Sequence[str]]:
+    def line(each: Feature) -> Sequence[str]:
+        numbers = (each.minimum, each.median, each.maximum)
+        return (each.name, each.unit, *(f"{number:.4g}" for number in numbers))
+
+    return [line(each) for each in report.manifest.signature.features]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1)]
+    text = [f"| {' | '.join(lines[0])} |", f"|{'|'.join(lines[1])}|"]
+    text += [f"| {' | '.join(map(plain, row))} |" for row in rows]
+    return "\n".join(text)
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return escape(" ".join(text.split()), quote=False).translate(MARKUP)
