@@ -55,8 +55,8 @@ DEPENDENCIES = set("""
     cfgv click cloudpickle colorama coverage csimdjson dask dateutil detect-secrets
     distlib distributed
     contourpy cycler fonttools fontTools kiwisolver pylab mpl-toolkits pyparsing
-    fsspec importlib-metadata jinja2 lazy-importer locket markupsafe msgpack partd psutil
-    sortedcontainers tblib tlz toolz tornado zict zipp
+    fsspec importlib-metadata jinja2 lazy-importer locket markupsafe msgpack partd
+    psutil sortedcontainers tblib tlz toolz tornado zict zipp
     apache-tvm-ffi tvm-ffi flatbuffers ml-dtypes opt-einsum
     fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
     httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib
