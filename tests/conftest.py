@@ -112,7 +112,7 @@ class Rendered:
             env=bare_environment() | variables,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,  # a whole suite, on a slow and busy machine
             check=False,
         )
 
