@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,7 @@ def scraping(shipped: Rendered, target: str, home: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
+        wait_until_it_answers(f"http://{address}", prometheus)
         yield f"http://{address}"
         prometheus.terminate()
         assert prometheus.wait(timeout=STOPPED_WITHIN_S) == 0
@@ -89,14 +91,24 @@ def scraping(shipped: Rendered, target: str, home: Path) -> Iterator[str]:
         prometheus.wait()
 
 
+def wait_until_it_answers(address: str, prometheus: subprocess.Popen[bytes]) -> None:
+    """Until then it closes the door, or says 503 in plain text."""
+    deadline = time.monotonic() + SCRAPED_WITHIN_S
+    while prometheus.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/-/ready", timeout=10):
+                return
+        except OSError:  # an HTTPError is one
+            assert time.monotonic() < deadline, "Prometheus did not become ready"
+            time.sleep(0.1)
+    raise AssertionError(f"Prometheus ended with {prometheus.returncode}")
+
+
 def read_back(prometheus: str, query: str) -> list[float]:
     """The values of each series that the query finds, as soon as there are any."""
     deadline = time.monotonic() + SCRAPED_WITHIN_S
     while True:
-        try:
-            _, reply = get(f"{prometheus}/api/v1/query?query={quote(query)}")
-        except OSError:
-            reply = {"data": {"result": []}}
+        _, reply = get(f"{prometheus}/api/v1/query?query={quote(query)}")
         if found := reply["data"]["result"]:
             return [float(each["value"][1]) for each in found]
         assert time.monotonic() < deadline, f"no {query} within {SCRAPED_WITHIN_S} s"

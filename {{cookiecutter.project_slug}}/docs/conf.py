@@ -44,6 +44,7 @@ html_title = f"{project} {release}"
 html_show_sphinx = False
 html_copy_source = False
 templates_path: list[str] = []
+exclude_patterns = ["intended-use.md"]  # every model card has it
 
 
 def copied_pages() -> dict[Path, Path]:
