@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+import zlib
 from collections.abc import (
     Iterator,
 )
@@ -134,6 +135,27 @@ def head(length: int) -> bytes:
     return f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
+def post(path: str, body: str, *headers: str) -> bytes:
+    """A request as it goes over the wire."""
+    lines = [f"POST {path} HTTP/1.1", "Host: x", *headers]
+    if not any(each.startswith("Transfer-Encoding") for each in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+def answers(client: socket.socket, n: int) -> list[tuple[dict[str, str], str]]:
+    """The head of each of n answers, by name, and its body."""
+    found = []
+    with client.makefile("rb") as stream:
+        for _ in range(n):
+            fields = {"status": stream.readline().decode().split()[1]}
+            while (line := stream.readline().decode().strip()) != "":
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            found.append((fields, stream.read(int(fields["content-length"])).decode()))
+    return found
+
+
 @pytest.fixture(scope="module")
 def shared(
     artifact: Artifact, tmp_path_factory: pytest.TempPathFactory
@@ -165,6 +187,60 @@ def test_under_load_health_answers_and_the_rest_is_told_to_come_back(
     assert set(answers) == {200, 503}
     assert answers.count(200) >= 2
     assert service.ask("POST", V1, rows(store, 1))[0] == 200
+
+
+@pytest.mark.parametrize("body", ["{rows}", "{", '{"instances": [[1]]}', ""])
+def test_the_short_and_the_usual_way_answer_the_same(
+    shared: tuple[Running, Store], body: str
+) -> None:
+    """A chunked body can't take the short way; nor can another version of HTTP."""
+    service, store = shared
+    body = body.format(rows=rows(store, 2)) if body == "{rows}" else body
+    chunks = f"{len(body):x}\r\n{body}\r\n" if body else ""
+    name = f"both-{zlib.crc32(body.encode())}"
+    told = (f"X-Request-Id: {name}", "Content-Type: application/json")
+    with service.connected() as client:
+        client.sendall(post(V1, body, *told))
+        client.sendall(
+            post(V1, chunks + "0\r\n\r\n", *told, "Transfer-Encoding: chunked")
+        )
+        short, usual = answers(client, 2)
+    assert short[0].pop("date")
+    assert usual[0].pop("date")
+    assert short == usual
+    logged: list[dict[str, object]] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(logged) != 2:  # lines are written a few times a second
+        assert time.monotonic() < deadline, service.log.read_text()
+        lines = map(json.loads, service.log.read_text().splitlines())
+        logged = [line for line in lines if line.get("request_id") == name]
+    for line in logged:
+        del line["time"], line["ms"]
+    assert logged[0] == logged[1]
+
+
+def test_requests_in_one_go_are_answered_in_order(
+    shared: tuple[Running, Store],
+) -> None:
+    """Large, small, unknown and cut in two: whichever way each of them takes."""
+    service, store = shared
+    sent = [(V1, 5000), (V1, 1), (V1, 2), ("/other", 1), (V1, 3), (V1, 5000), (V1, 4)]
+    whole = b"".join(
+        post(path, rows(store, n), f"X-Request-Id: {i}")
+        for i, (path, n) in enumerate(sent)
+    )
+    with service.connected() as client:
+        sending = threading.Thread(
+            target=lambda: [client.sendall(whole[:-30]), client.sendall(whole[-30:])]
+        )
+        sending.start()
+        received = answers(client, len(sent))
+        sending.join()
+    assert [fields["x-request-id"] for fields, _ in received] == list("0123456")
+    for (path, n), (fields, body) in zip(sent, received, strict=True):
+        assert fields["status"] == ("200" if path == V1 else "404")
+        if path == V1:
+            assert len(json.loads(body)["predictions"]) == n
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(

@@ -182,8 +182,9 @@ def check_size(body: bytes, width: int, max_rows: int) -> None:
     A list of a million empty lists is two megabytes of text and a hundred of memory.
     Fails: BodyTooLarge.
     """
-    lists = body.count(b"[") + body.count(b"{")
-    if lists > max_rows + SPARE or body.count(b",") > max_rows * width + SPARE:
+    text = np.frombuffer(body, dtype=np.uint8)  # counts faster than bytes do
+    lists, objects, commas = (np.count_nonzero(text == mark) for mark in b"[{,")
+    if lists + objects > max_rows + SPARE or commas > max_rows * width + SPARE:
         raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
 
 

@@ -15,7 +15,7 @@ SLICE = 2000
 encode_json = msgspec.json.Encoder().encode
 
 
-class Prediction(msgspec.Struct):
+class Prediction(msgspec.Struct, gc=False):
     label: str
     probabilities: list[float]
 

@@ -1,8 +1,12 @@
 """Named failures in, HTTP statuses out: the one table, and the one form of an error."""
 
+import logging
+
 import msgspec
 
 from .. import errors
+
+log = logging.getLogger(__name__)
 
 STATUSES: dict[type[Exception], int] = {
     errors.Malformed: 400,
@@ -30,6 +34,14 @@ class Reply(msgspec.Struct):
     headers: Headers = []
     rows: int = 0
     version: str = ""  # which answered, where there is more than one
+
+
+def explain(error: Exception, failed: str) -> Reply:
+    """A refusal; what is no named failure is our own fault, and goes into the log."""
+    if isinstance(error, errors.ProjectError):
+        return refuse(error)
+    log.error("%s failed", failed, exc_info=error)
+    return refuse(errors.ProjectError())
 
 
 def refuse(error: errors.ProjectError) -> Reply:

@@ -4,7 +4,6 @@ They run the same steps as the hot routes of edge.py, which answers those itself
 reaches these functions are metadata, paths that name a version, and mistakes.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import metadata
@@ -35,10 +34,8 @@ from ..errors import (
 from ..model import engine
 from . import openapi
 from .decode import INPUT
-from .failures import Reply, error_body, refuse
+from .failures import Reply, error_body, explain, refuse
 from .service import Service, Steps
-
-log = logging.getLogger(__name__)
 
 INFERENCE_REFUSALS = openapi.refusals(400, 408, 413, 415, 504)
 POLICY_VIOLATION = 1008
@@ -271,11 +268,8 @@ def add_stream(api: FastAPI, service: Service) -> None:
                 try:
                     # Nothing in an answer would say which version gave it: no canary.
                     reply = await Service.respond(service, service.predict_v1, body, {})
-                except ProjectError as error:
-                    reply = refuse(error)
-                except Exception:
-                    log.exception("a message of a stream failed")
-                    reply = refuse(ProjectError())
+                except Exception as error:  # noqa: BLE001  explain logs it
+                    reply = explain(error, "a message of a stream")
                 await socket.send_text(reply.body.decode())
         except WebSocketDisconnect:
             return

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ..errors import BodyTooSlow, SettingInvalid
 from ..settings import Settings
+from .bodies import declared_size
 from .edge import Edge
 from .failures import error_body
 from .telemetry import log_as_json
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 65_536
 HURRY_S = 1.0
+# Headers of a body that has to be waited for, or unpacked.
+NOT_AS_IT_IS = {b"transfer-encoding", b"content-encoding", b"expect"}
 TOO_SLOW = b"408 Request Timeout"
 HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
 REFUSAL = (
@@ -32,24 +35,27 @@ REFUSAL = (
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, which knows how long the client has kept it waiting, and for what.
+    """uvicorn's own, with a sense of time, and a short way for small hot requests.
 
     waiting_since: when the request began to arrive, or None while there is none.
+    hot: the route of a request that is answered here as soon as its last byte has come,
+    else "". The usual way, by a task and two messages, takes half as long again.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.waiting_since: float | None = time.monotonic()
         self.head_bytes = 0
+        self.has_head = False
+        self.hot = ""
+        # A tracer around the edge has to see every request, so nothing is hot then.
+        self.edge = self.app if isinstance(self.app, Edge) else None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.waiting_since = time.monotonic()
         self.head_bytes = 0
-
-    def on_message_complete(self) -> None:
-        self.waiting_since = None
-        super().on_message_complete()
+        self.has_head = False
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -59,10 +65,62 @@ class Protocol(HttpToolsProtocol):
                 expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
                 self.refuse(HEAD_TOO_LARGE, expected)
 
-    @property
-    def has_head(self) -> bool:
-        scope: dict[str, object] | None = self.scope  # type: ignore[assignment]
-        return "method" in (scope or ())  # uvicorn adds it when the head is whole
+    def on_headers_complete(self) -> None:
+        self.has_head = True
+        self.hot = self.find_hot()
+        if not self.hot:
+            super().on_headers_complete()
+
+    def find_hot(self) -> str:
+        edge, parser = self.edge, self.parser
+        if edge is None or self.url not in edge.hot_urls:
+            return ""
+        self.started = time.perf_counter()
+        self.asked, self.body = dict(self.headers), b""
+        simple = (
+            parser.get_method() == b"POST"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+            and NOT_AS_IT_IS.isdisjoint(self.asked)
+            and (declared_size(self.asked) or 0) <= edge.small
+        )
+        # An earlier request of the connection is answered first, and a client that does
+        # not read its answers gets no more of them.
+        free = getattr(self.cycle, "response_complete", True)  # None at first
+        free = free and not self.flow.write_paused and not edge.service.draining
+        return edge.hot_urls[self.url] if simple and free else ""
+
+    def on_body(self, body: bytes) -> None:
+        if self.hot:
+            self.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.waiting_since = None
+        if self.hot and self.edge is not None:
+            self.answer(self.edge)
+        else:
+            super().on_message_complete()
+
+    def answer(self, edge: Edge) -> None:
+        """By one write: two would be two system calls, and two packets."""
+        route, self.hot = self.hot, ""
+        status, headers, body = edge.answer(route, self.asked, self.body, self.started)
+        last = edge.service.draining
+        lines = [STATUS_LINE[status]]
+        for name, value in self.server_state.default_headers + headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"connection: close\r\n\r\n" if last else b"\r\n", body)
+        self.transport.write(b"".join(lines))
+        if last:
+            self.transport.close()
+        self.on_response_complete()
+
+    def shutdown(self) -> None:
+        if not self.hot:  # else it ends with the answer to what has begun to arrive
+            super().shutdown()
 
     def give_up(self, waited_s: float) -> None:
         """The client has taken too long; one that sent nothing hears nothing."""

@@ -143,9 +143,20 @@ class Service:
                 return steps(body, headers)  # for these the way to a thread costs more
             return await self.workers.run(steps, body, headers)
         except FieldInvalid as error:
-            if error.missing is not None and self.live is not None:
-                self.live.refused(error.missing)
+            self.count_missing(error)
             raise
+
+    def answer(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
+        """As `respond` does with what is small and not compressed, without a wait."""
+        try:
+            return steps(body, headers)
+        except FieldInvalid as error:
+            self.count_missing(error)
+            raise
+
+    def count_missing(self, error: FieldInvalid) -> None:
+        if error.missing is not None and self.live is not None:
+            self.live.refused(error.missing)
 
     def close(self) -> None:
         self.workers.close()

@@ -56,24 +56,21 @@ class Telemetry:
         self,
         method: str,
         route: str,
-        status: int,
+        reply: Reply,
         started: float,
-        rows: int,
         request_id: str,
         trace: str,
-        version: str = "",
     ) -> None:
-        """One finished request.
-
-        started: `time.perf_counter()` at its arrival.  version: where it may be another
-        than the one in service.
-        """
+        """One finished request. started: `time.perf_counter()` at its arrival."""
         elapsed = time.perf_counter() - started
-        series = self.series[route, status, version]
+        status, rows = reply.status, reply.rows
+        series = self.series[route, status, reply.version]
         series.count += 1
         series.seconds += elapsed
         series.buckets[bisect_left(BUCKETS, elapsed)] += 1
         self.rows += rows
+        if reply.version:  # it may be another than the one in service
+            trace = f'{trace},"version":"{reply.version}"'
         now = time.time()
         if now >= self._second + 1:
             self._begin_second(now)

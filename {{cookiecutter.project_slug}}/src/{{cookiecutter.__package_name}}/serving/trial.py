@@ -13,9 +13,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from ..artifacts.artifact import Artifact, Manifest
-from ..errors import ProjectError, SettingInvalid
+from ..errors import SettingInvalid
 from ..settings import Settings
-from .failures import Reply, refuse
+from .failures import Reply, explain
 from .service import Headers, Service, Steps
 from .shadow import Shadow
 
@@ -82,23 +82,29 @@ class Trial(Service):
             self.canary = canary
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """As the service does; failures are answered here, so that each has a version.
-
-        steps: of this service; the canary has its own under the same name.
-        """
-        service: Service = self
-        if self.canary is not None and self.goes_to_canary(headers):
-            service = self.canary
-            steps = getattr(service, steps.__name__)
+        """As the service does; failures are answered too, so each has a version."""
+        service, steps = self._assign(steps, headers)
         try:
             reply = await super().respond(steps, body, headers)
-        except ProjectError as error:
-            reply = refuse(error)
-        except Exception:
-            log.exception("version %s failed", service.version)
-            reply = refuse(ProjectError())
+        except Exception as error:  # noqa: BLE001  explain logs it
+            reply = explain(error, f"version {service.version}")
         reply.version = service.version
         return reply
+
+    def answer(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
+        service, steps = self._assign(steps, headers)
+        try:
+            reply = super().answer(steps, body, headers)
+        except Exception as error:  # noqa: BLE001  explain logs it
+            reply = explain(error, f"version {service.version}")
+        reply.version = service.version
+        return reply
+
+    def _assign(self, steps: Steps, headers: Headers) -> tuple[Service, Steps]:
+        """Who answers. steps: of this service; the canary has some of the same name."""
+        if self.canary is not None and self.goes_to_canary(headers):
+            return self.canary, getattr(self.canary, steps.__name__)
+        return self, steps
 
     def goes_to_canary(self, headers: Headers) -> bool:
         """One key gets one answer, in every process, as long as the canary is the same.
