@@ -122,6 +122,7 @@ src/wine_classifier/serving/page.html
 src/wine_classifier/serving/page.py
 src/wine_classifier/serving/quick.py
 src/wine_classifier/serving/routes.py
+src/wine_classifier/serving/rules.py
 src/wine_classifier/serving/server.py
 src/wine_classifier/serving/service.py
 src/wine_classifier/serving/shadow.py
@@ -186,6 +187,7 @@ tests/serving/test_observability.py
 tests/serving/test_probe.py
 tests/serving/test_page.py
 tests/serving/test_routes.py
+tests/serving/test_rules.py
 tests/serving/test_server.py
 tests/serving/test_shadow.py
 tests/serving/test_telemetry.py

@@ -396,6 +396,23 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     assert failure == f"{name} is {metrics[name]:.4g}, at most -1 is allowed"
 
 
+def test_evaluate_holds_a_candidate_against_the_version_in_service(
+    run: Run, store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    """Never the version in service against itself."""
+    margins = tmp_path / "thresholds.toml"
+    metric = next(iter(artifact.manifest.evaluation.metrics))
+    margins.write_text(f"not_worse_than_production.{metric} = -1e9")
+    words = ("evaluate", "--no-report", "--json", "--thresholds", margins)
+    assert run(*words).code == 0
+    candidate = store.put(variant(artifact, 2999, {"accuracy": 1.0}))
+    code, out, _ = run(*words, "--version", candidate)
+    assert code == 1
+    (failure,) = json.loads(out)["gate_failures"]
+    assert "worse than that of the version in service" in failure
+    assert run(*words, "--against", tmp_path / "empty", "--version", candidate)[0] == 0
+
+
 def test_evaluate_sums_up_what_it_found_for_whoever_reviews(
     run: Run, store: Store, artifact: Artifact, tmp_path: Path
 ) -> None:
@@ -449,6 +466,10 @@ def test_adopt_promotes_a_good_graph_where_graphs_are_run(
     impossible.write_text(f"at_least.{metric} = 1e9")
     words = ("--sample", "data/sample.csv", "--thresholds", impossible)
     assert run("adopt", file, *words).code == 1
+    impossible.write_text(f"not_worse_than_production.{metric} = -1e9")
+    code, _, err = run("adopt", file, *words)
+    assert code == 1
+    assert "worse than that of the version in service" in err
 
 
 def test_predict_answers_every_row_as_csv(

@@ -1,8 +1,12 @@
 """Drift is found where there is some, and hardly ever where there is none."""
 
+import math
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -11,6 +15,7 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 )
 from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
+    ProjectError,
 )
 from {{cookiecutter.__package_name}}.model.arrays import (
     Floats,
@@ -116,6 +121,33 @@ def test_faulty_cells_are_missing_and_not_refused(tmp_path: Path) -> None:
     assert np.isnan(X[1:3]).all()
     assert np.isnan(X[3, 0])
     assert X[3, 1] == 3
+
+
+def test_a_parquet_file_is_read_like_a_csv_one(tmp_path: Path) -> None:
+    path = tmp_path / "now.parquet"
+    a = [1, None, *[5] * 40]
+    b = [math.inf, math.nan, *[6.5] * 40]
+    pq.write_table(pa.table({"b": b, "other": ["x"] * 42, "a": a}), path)
+    X = read_rows(path, ["a", "b"])
+    assert X.shape == (42, 2)
+    assert X[0, 0] == 1
+    assert np.isnan(X[[1, 0, 1], [0, 1, 1]]).all()
+    assert X[41].tolist() == [5, 6.5]
+    with pytest.raises(DataInvalid, match="header: expected column 'c'"):
+        read_rows(path, ["a", "c"])
+    with pytest.raises(DataInvalid, match=r"expected a Parquet file: .*string"):
+        read_rows(path, ["other"])
+    path.write_bytes(b"a,b\n")
+    with pytest.raises(DataInvalid, match="expected a Parquet file: "):
+        read_rows(path, ["a"])
+
+
+def test_without_pyarrow_parquet_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ProjectError, match="uv sync --group train"):
+        read_rows(tmp_path / "now.parquet", ["a"])
 
 
 @pytest.mark.parametrize(

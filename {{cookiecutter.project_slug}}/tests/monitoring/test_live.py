@@ -116,8 +116,8 @@ def test_a_feature_that_moved_is_named_and_no_other(
 
 def test_missing_values_are_counted_by_feature(watch: Live, predict: Predict) -> None:
     assert shown(watch)["feature_missing_total", LENGTH] == 0
-    watch.refused(LENGTH)
-    watch.refused(2 + 0)  # in the second row of a flat tensor
+    watch.lacks(LENGTH)
+    watch.lacks(2 + 0)  # in the second row of a flat tensor
     predict(np.array([[1.0, np.nan]]))
     seen = shown(watch)
     assert seen["feature_missing_total", LENGTH] == 2

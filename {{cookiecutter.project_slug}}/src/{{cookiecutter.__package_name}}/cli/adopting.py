@@ -13,7 +13,7 @@ from .common import (
     open_store,
     thresholds_option,
 )
-from .learning import print_evaluation, say_verdict
+from .learning import keep
 
 
 @click.command(short_help="Serve a model that was made elsewhere, an ONNX file.")
@@ -42,11 +42,11 @@ def adopt(
 
     store = open_store()
     artifact = run(
-        file, sample, read_contract(contract), read_thresholds(thresholds), MODEL_NAME
+        file,
+        sample,
+        read_contract(contract),
+        read_thresholds(thresholds),
+        MODEL_NAME,
+        store.get() if store.serving() else None,
     )
-    version = store.put(artifact)
-    failures = artifact.manifest.gate_failures
-    if not failures:
-        store.promote(version)
-    print_evaluation(artifact.manifest, failures, as_json)
-    say_verdict(version, failures)
+    keep(artifact, store, as_json)

@@ -26,6 +26,7 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..artifacts.artifact import Artifact, Manifest
+    from ..artifacts.store import Store
 
 
 @click.command(short_help="Learn from DATA, judge, promote when good enough.")
@@ -90,13 +91,7 @@ def train(
         continue_from=store.get() if go_on else None,
         production=store.get() if store.serving() else None,
     )
-    artifact = run(plan, MODEL_NAME)
-    version = store.put(artifact)
-    failures = artifact.manifest.gate_failures
-    if not failures:
-        store.promote(version)
-    print_evaluation(artifact.manifest, failures, as_json)
-    say_verdict(version, failures)
+    keep(run(plan, MODEL_NAME), store, as_json)
 
 
 @click.command(short_help="Judge a stored version by DATA.")
@@ -133,7 +128,7 @@ def evaluate(
     summary: Path | None,
     as_json: bool,
 ) -> None:
-    """Judge a stored version by DATA against the thresholds.
+    """Judge a stored version by DATA against the thresholds, and that in service.
 
     Of the file that the version learned from, only the rows that were held out then
     are used; of any other file all rows. Exit code 1 when a threshold is missed.
@@ -148,7 +143,7 @@ def evaluate(
     from ..training.evaluate import evaluate as judge
     from ..training.evaluate import evaluate_baseline, gate, read_thresholds
     from ..training.gates import cost_failures
-    from ..training.train import unseen_rows
+    from ..training.train import compare_with, unseen_rows
 
     store, rules = open_store(), read_contract(contract)
     version = version or store.serving() or next(iter(store.versions()), None)
@@ -161,6 +156,9 @@ def evaluate(
     limits = read_thresholds(thresholds)
     failures = gate(evaluation, baseline, limits)
     failures += cost_failures(predictor, artifact.files, table.X[:1], limits)
+    production, why = version_in_service(against)
+    if production and production.manifest.version != version:
+        failures += compare_with(production, predictor, table, rules, limits, data)
     manifest = msgspec.structs.replace(
         artifact.manifest, evaluation=evaluation, baseline=baseline
     )
@@ -172,7 +170,6 @@ def evaluate(
         from ..training.report import gather, in_service
 
         name = manifest.version
-        production, why = version_in_service(against)
         service = in_service(production, why, name, data, rules, table)
         trivial = Trivial(predictor.classes, prior)
         report = gather(manifest, predictor, data, table, trivial, failures, service)
@@ -200,7 +197,13 @@ def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
     return None, "No version is in service, so it is compared with the baseline only."
 
 
-def say_verdict(version: str, failures: Sequence[str]) -> None:
+def keep(artifact: "Artifact", store: "Store", as_json: bool) -> None:
+    """Store a new version, promote it when it may serve, and say which it was."""
+    version = store.put(artifact)
+    failures = artifact.manifest.gate_failures
+    if not failures:
+        store.promote(version)
+    print_evaluation(artifact.manifest, failures, as_json)
     if not failures:
         click.echo(f"version {version} is promoted", err=True)
         return

@@ -58,8 +58,8 @@ def drift(
 ) -> None:
     """Say whether the rows of CURRENT are still like those of REFERENCE.
 
-    REFERENCE is a CSV file, or a stored version, whose manifest knows what its data
-    looked like. CURRENT is a CSV file. Exit code 1 when a column has drifted.
+    REFERENCE is a file, or a stored version, whose manifest knows what its data looked
+    like. Files are CSV or Parquet. Exit code 1 when a column has drifted.
     """
     from ..monitoring.report import render
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..artifacts.artifact import Artifact, Feature
 from ..artifacts.reference import Histogram, answers_of, count, histogram
-from ..errors import DataInvalid
+from ..errors import DataInvalid, ProjectError
 from ..model.arrays import Floats
 from .statistics import adjusted, chi_square, kolmogorov_smirnov, stability_index
 
@@ -66,26 +66,55 @@ class Finding:
 
 
 def read_rows(path: Path, names: Sequence[str]) -> Floats:
-    """The named columns of a CSV file, (n, d); what is no finite number is NaN.
+    """The named columns of a CSV or Parquet file; what is no finite number is NaN.
 
     Unlike training, drift wants to see faulty rows, not to refuse them.
-    Fails: DataInvalid.
+    Returns (n, d). Fails: DataInvalid.
     """
+    read = read_parquet if path.suffix.lower() in {".parquet", ".pq"} else read_csv
+    X = read(path, names)
+    if len(X) < FEWEST_ROWS:
+        problem = f"expected {FEWEST_ROWS} rows or more to judge by, got {len(X)}"
+        raise DataInvalid(path, [problem])
+    X[~np.isfinite(X)] = np.nan
+    return X
+
+
+def read_csv(path: Path, names: Sequence[str]) -> Floats:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True, skipinitialspace=True)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            if absent := [name for name in names if name not in header]:
-                problems = [f"header: expected column {name!r}" for name in absent]
-                raise DataInvalid(path, problems)
+            check_columns(path, names, header)
             rows = [[number(row[name]) for name in names] for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataInvalid(path, [f"expected a CSV file: {error}"]) from None
-    if len(rows) < FEWEST_ROWS:
-        problem = f"expected {FEWEST_ROWS} rows or more to judge by, got {len(rows)}"
-        raise DataInvalid(path, [problem])
     return np.array(rows, dtype=np.float64)
+
+
+def read_parquet(path: Path, names: Sequence[str]) -> Floats:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise ProjectError(
+            "pyarrow is not installed; Parquet needs it: uv sync --group train"
+        ) from None
+    try:
+        check_columns(path, names, pq.read_schema(path).names)
+        table = pq.read_table(path, columns=list(names))
+        columns = [table[name].cast(pa.float64(), safe=False) for name in names]
+    except (OSError, pa.ArrowException) as error:
+        first = str(error).partition("\n")[0]
+        raise DataInvalid(path, [f"expected a Parquet file: {first}"]) from None
+    return np.column_stack([column.to_numpy() for column in columns])
+
+
+def check_columns(path: Path, names: Sequence[str], header: Sequence[str]) -> None:
+    if absent := [name for name in names if name not in header]:
+        problems = [f"header: expected column {name!r}" for name in absent]
+        raise DataInvalid(path, problems)
 
 
 def number(text: str | None) -> float:

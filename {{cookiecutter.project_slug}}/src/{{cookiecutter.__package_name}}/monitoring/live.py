@@ -110,8 +110,8 @@ class Live:
 
         return watched
 
-    def refused(self, feature: str | int) -> None:
-        """A row was refused because it has no value for this feature."""
+    def lacks(self, feature: str | int) -> None:
+        """A row has no value for this feature: it was refused, or one was put there."""
         if isinstance(feature, str):
             feature = self.names.index(feature)
         self.missing[feature % len(self.names)] += 1

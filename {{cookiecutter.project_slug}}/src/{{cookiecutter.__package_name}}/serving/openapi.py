@@ -58,19 +58,11 @@ def features(service: Service) -> tuple[Feature, ...]:
 
 def v1_request(service: Service) -> dict[str, Any]:
     columns = features(service)
-    number = {"type": "number"}
     width = len(columns)
-    described = {
-        column.name: {
-            "type": "number",
-            "description": f"{column.unit or 'no unit'}; "
-            f"{column.minimum:g} to {column.maximum:g} in training",
-        }
-        for column in columns
-    }
+    described = {column.name: value(column) for column in columns}
     row_list = {
         "type": "array",
-        "items": number,
+        "prefixItems": list(described.values()),
         "minItems": width,
         "maxItems": width,
     }
@@ -93,6 +85,17 @@ def v1_request(service: Service) -> dict[str, Any]:
         },
     }
     return body(schema, {"instances": [typical_row(service)]})
+
+
+def value(column: Feature) -> Schema:
+    """A number, within what the contract calls possible."""
+    limits = {"minimum": column.lowest, "maximum": column.highest}
+    return {
+        "type": "number" if column.missing is None else ["number", "null"],
+        "description": f"{column.name}, {column.unit or 'no unit'}; "
+        f"{column.minimum:g} to {column.maximum:g} in training",
+        **{name: each for name, each in limits.items() if each is not None},
+    }
 
 
 def v1_response(service: Service) -> Schema:

@@ -19,6 +19,7 @@ from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
 from .limits import Workers
+from .rules import Rules
 from .validate import validate
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Service:
         self.predictor: Predictor | None = None
         self.predict: Predict
         self.live: Live | None = None
+        self.rules = Rules(())
         self.outputs: tuple[str, ...] = ()
         self.version_header: list[tuple[bytes, bytes]] = []
         self.workers = Workers(
@@ -90,6 +92,7 @@ class Service:
             return
         self.outputs = predictor.outputs
         self.live = Live(artifact.manifest)
+        self.rules = Rules(artifact.manifest.signature.features)
         self.predict = self.live.watched(predictor.predict)
         self.predictor, self.manifest = predictor, artifact.manifest
         self.version_header = [(b"x-model-version", self.version.encode())]
@@ -156,7 +159,7 @@ class Service:
 
     def count_missing(self, error: FieldInvalid) -> None:
         if error.missing is not None and self.live is not None:
-            self.live.refused(error.missing)
+            self.live.lacks(error.missing)
 
     def close(self) -> None:
         self.workers.close()
@@ -170,8 +173,13 @@ class Service:
         """decode → validate → predict → encode, in TensorFlow Serving's form."""
         predictor = self._ready_predictor()
         body = self._plain(body, headers)
-        query = decode_v1(body, predictor.features, self.settings.max_rows)
-        validate(query, self.outputs, self.settings.max_rows)
+        features, most = predictor.features, self.settings.max_rows
+        try:
+            query = decode_v1(body, features, most)
+        except FieldInvalid as error:
+            query = decode_v1(self._filled(body, error), features, most)
+        validate(query, self.outputs, most)
+        self.rules.check(query.X)
         return Reply(encode_v1(self.predict(query.X)), rows=len(query.X))
 
     def infer_v2(self, body: bytes, headers: Headers) -> Reply:
@@ -179,15 +187,33 @@ class Service:
         predictor = self._ready_predictor()
         body = self._plain(body, headers)
         length = whole_number(headers.get(b"inference-header-content-length"))
-        width = len(predictor.features)
-        query = decode_v2(body, width, self.settings.max_rows, length)
-        validate(query, self.outputs, self.settings.max_rows)
+        width, most = len(predictor.features), self.settings.max_rows
+        try:
+            query = decode_v2(body, width, most, length)
+        except FieldInvalid as error:
+            query = decode_v2(self._filled(body, error), width, most)
+        validate(query, self.outputs, most)
+        self.rules.check(query.X)
         return encode_v2(self.predict(query.X), query, self.name, self.version)
 
     def _ready_predictor(self) -> Predictor:
         if self.predictor is None:
             raise NotReady(self.phase)
         return self.predictor
+
+    def _filled(self, body: bytes, error: FieldInvalid) -> bytes:
+        """The body with what the contract puts in the place of a missing value.
+
+        Fails: the error, when it is about something else.
+        """
+        if error.missing is None or not self.rules.fills or self.live is None:
+            raise error
+        body, filled = self.rules.fill(body)
+        if not filled:
+            raise error
+        for name in filled:
+            self.live.lacks(name)
+        return body
 
     def _plain(self, body: bytes, headers: Headers) -> bytes:
         """The body as it was before compression, if its type is one that is read."""

@@ -12,14 +12,20 @@ from .dataset import Contract, digest, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
 from .gates import cost_failures
 from .split import Summary
-from .train import ADOPTED, expected, git_commit, signature
+from .train import ADOPTED, compare_with, expected, git_commit, signature
 
 
 def adopt(
-    file: Path, sample: Path, contract: Contract, thresholds: Thresholds, name: str
+    file: Path,
+    sample: Path,
+    contract: Contract,
+    thresholds: Thresholds,
+    name: str,
+    production: Artifact | None = None,
 ) -> Artifact:
     """Judge it by all rows of the sample, beside a baseline that knows their average.
 
+    production: the version in service, which it must not be worse than.
     Fails: AdoptionRefused, DataInvalid.
     """
     table = read_table(sample, contract)
@@ -30,6 +36,12 @@ def adopt(
     evaluation = evaluate(predictor, table)
     baseline = evaluate_baseline(classes, summary.prior(classes), table)
     described = signature(contract, classes, summary, table)
+    failures = gate(evaluation, baseline, thresholds)
+    failures += cost_failures(predictor, files, table.X[:1], thresholds)
+    if production:
+        failures += compare_with(
+            production, predictor, table, contract, thresholds, sample
+        )
     made = Provenance(
         data_source=sample.name,
         data_sha256=digest(sample),
@@ -46,8 +58,7 @@ def adopt(
         described,
         evaluation,
         baseline,
-        gate(evaluation, baseline, thresholds)
-        + cost_failures(predictor, files, table.X[:1], thresholds),
+        failures,
         made,
         expected(predictor, described),
         Reference(

@@ -233,8 +233,12 @@ def describe(
     failures = gate(evaluation, baseline, plan.thresholds)
     row = np.array([[feature.median for feature in described.features]])
     failures += cost_failures(predictor, files, row, plan.thresholds)
-    if plan.production and plan.thresholds.not_worse_than_production:
-        failures += compare_with(plan.production, predictor, plan, held_out)
+    if plan.production:
+        # A row's side in a batch says nothing of the side it was on before.
+        whole = plan.data if plan.batch_rows is None else None
+        failures += compare_with(
+            plan.production, predictor, held_out, plan.contract, plan.thresholds, whole
+        )
     return build(
         name,
         files,
@@ -252,18 +256,28 @@ def describe(
 
 
 def compare_with(
-    production: Artifact, predictor: Predictor, plan: Plan, held_out: Table
+    production: Artifact,
+    predictor: Predictor,
+    judged: Table,
+    contract: Contract,
+    thresholds: Thresholds,
+    data: Path | None,
 ) -> list[str]:
     """Reasons not to replace the version in service, by rows that neither learned from.
 
     One that learned other columns or classes can't be asked the same, and is none.
+    data: the file that `judged` is from; None when nobody can tell which of its rows
+    the version in service has learned from.
     """
+    margins = thresholds.not_worse_than_production
+    if not margins:
+        return []
     try:
-        check_learned(plan.contract, production.manifest)
-        rows = np.ones(len(held_out.y), dtype=bool)
-        if plan.batch_rows is None:
-            _, unseen = unseen_rows(production, plan.data, plan.contract)
-            rows = repeated(held_out, unseen)
+        check_learned(contract, production.manifest)
+        rows = np.ones(len(judged.y), dtype=bool)
+        if data is not None:
+            _, unseen = unseen_rows(production, data, contract)
+            rows = repeated(judged, unseen)
     except DataInvalid as reason:
         log.warning("not compared with the version in service: %s", reason)
         return []
@@ -272,9 +286,8 @@ def compare_with(
             "not compared with the version in service: it learned from all rows"
         )
         return []
-    margins = plan.thresholds.not_worse_than_production
     return production_failures(
-        predictor, production.predictor(), held_out[rows], margins
+        predictor, production.predictor(), judged[rows], margins
     )
 
 

@@ -1,0 +1,139 @@
+"""Values that the contract calls impossible, or missing, in requests of every form."""
+
+import json
+from collections.abc import (
+    Iterator,
+)
+from typing import (
+    Any,
+)
+
+import msgspec
+import numpy as np
+import pytest
+from asking import (
+    Asked,
+    asking,
+    scrape,
+)
+
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+    Feature,
+)
+from {{cookiecutter.__package_name}}.errors import (
+    FieldInvalid,
+)
+from {{cookiecutter.__package_name}}.serving.rules import (
+    Rules,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
+)
+
+FILL = 0.25
+
+
+@pytest.fixture(scope="module")
+def ask(artifact: Artifact) -> Iterator[Asked]:
+    """The first feature is never negative; the second may be missing."""
+    first, second, *others = artifact.manifest.signature.features
+    ruled = (
+        msgspec.structs.replace(first, lowest=0.0, highest=1e6),
+        msgspec.structs.replace(second, missing=FILL),
+        *(msgspec.structs.replace(each, lowest=None, highest=None) for each in others),
+    )
+    signature = msgspec.structs.replace(artifact.manifest.signature, features=ruled)
+    manifest = msgspec.structs.replace(artifact.manifest, signature=signature)
+    with asking(Artifact(manifest, artifact.files), Settings()) as asked:
+        yield asked
+
+
+def with_value(row: list[float], place: int, value: float | None) -> list[Any]:
+    return [value if j == place else each for j, each in enumerate(row)]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(-1.0, "0 or more"), (2e6, "1e+06 or less")]
+)
+def test_a_value_that_cannot_be_is_refused_by_row_and_name(
+    ask: Asked, value: float, expected: str
+) -> None:
+    name = ask.edge.service.rules.names[0]
+    rows = [ask.row, with_value(ask.row, 0, value)]
+    for answer in (ask.v1(rows), ask.v2(rows, 2), ask.v2([*rows[0], *rows[1]], 2)):
+        assert answer.status_code == 400
+        assert answer.json()["error"] == (
+            f"row 1, {name}: expected {expected}, received {value:g}"
+        )
+    assert ask.v1([with_value(ask.row, 0, 0.0)]).status_code == 200
+    assert ask.v1([with_value(ask.row, 2, -1e9)]).status_code == 200, "no limit there"
+
+
+def test_a_missing_value_is_what_the_contract_says_it_is(ask: Asked) -> None:
+    rules = ask.edge.service.rules
+    before = scrape(ask)["feature_missing_total", (rules.names[1],)]
+    gap, filled = (with_value(ask.row, 1, value) for value in (None, FILL))
+    expected = ask.v1([ask.row, filled]).json()
+    assert ask.v1([ask.row, gap]).json() == expected
+    by_name = [dict(zip(rules.names, row, strict=True)) for row in (ask.row, gap)]
+    assert ask.v1(by_name).json() == expected
+    expected = ask.v2([*ask.row, *filled], 2).json()
+    assert ask.v2([*ask.row, *gap], 2).json() == expected
+    assert ask.v2([ask.row, gap], 2).json() == expected
+    after = scrape(ask)["feature_missing_total", (rules.names[1],)]
+    assert after - before == 4
+
+
+def test_another_missing_value_is_refused_as_ever(ask: Asked) -> None:
+    both = with_value(with_value(ask.row, 1, None), 2, None)
+    answer = ask.v1([both])
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith("expected a number, received null")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[null]",
+        "5",
+        "{}",
+        '{"instances": 5}',
+        '{"instances": [[1, null]], "inputs": 5}',
+        '{"inputs": [{"data": {"a": null}}]}',
+        '{"instances": [[1, null, 3]]',
+        '{"instances": ["null", 5, [null]]}',
+    ],
+)
+def test_what_cannot_be_filled_stays_as_it_is(body: str) -> None:
+    rules = Rules([Feature(name, "", 0.0, 1.0, 2.0) for name in "abc"])
+    text, filled = rules.fill(body.encode())
+    assert filled == []
+    if text != body.encode():
+        assert json.loads(text) == json.loads(body)
+
+
+def test_rules_that_say_nothing_let_everything_through() -> None:
+    Rules([Feature("a", "", 0.0, 1.0, 2.0)]).check(np.array([[-1e300], [1e300]]))
+
+
+def test_the_documented_rows_have_the_limits(ask: Asked) -> None:
+    paths = ask.client.get("/openapi.json").json()["paths"]
+    path = next(each for each in paths if each.endswith("}:predict"))
+    content = paths[path]["post"]["requestBody"]["content"]["application/json"]
+    rows = content["schema"]["properties"]["instances"]["items"]["oneOf"]
+    first, second = rows[0]["prefixItems"][:2]
+    assert (first["minimum"], first["maximum"]) == (0, 1e6)
+    assert second["type"] == ["number", "null"]
+    assert list(rows[1]["properties"].values())[:2] == [first, second]
+
+
+def test_the_first_fault_is_named() -> None:
+    bounds = replace_limits(Feature("a", "", 0.0, 1.0, 2.0), 0.0, 1.0)
+    with pytest.raises(FieldInvalid, match="row 2, a: expected 1 or less, received 3"):
+        Rules([bounds]).check(np.array([[0.5], [1.0], [3.0], [-1.0]]))
+
+
+def replace_limits(feature: Feature, low: float, high: float) -> Feature:
+    return msgspec.structs.replace(feature, lowest=low, highest=high)
