@@ -19,6 +19,20 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is POSI
 
 LIFE = Path(__file__).with_name("store_life.py")
 STARTED_WITHIN_S, STOPPED_WITHIN_S = 60, 30
+PUT = """
+import sys
+from pathlib import Path
+from wine_classifier.scoring.places import Place
+Place(sys.argv[1]).put("in.csv", Path(sys.argv[2]).read_bytes())
+"""
+FETCH = """
+import sys
+from pathlib import Path
+from wine_classifier.scoring.places import Place
+place = Place(sys.argv[1])
+for source in place.list():
+    Path(sys.argv[2], source.name).write_bytes(place.read(source.name))
+"""
 
 
 @pytest.fixture(params=SERVERS)
@@ -122,3 +136,34 @@ def wait_for_text(log: Path, text: str) -> None:
     while text not in log.read_text(encoding="utf-8"):
         assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
         time.sleep(0.05)
+
+
+def test_a_table_is_scored_from_bucket_to_bucket(
+    project: Rendered, server: Server, tmp_path: Path
+):
+    """Part by part, as on this machine; a second run finds all of it done."""
+    header, *rows = (project.path / "data" / "sample.csv").read_text().splitlines()
+    table = tmp_path / "in.csv"
+    table.write_text("\n".join([header, *rows * 150, "not,a,wine"]) + "\n")
+    variables = server.environment | {"ML_MODEL_URI": str(tmp_path / "models")}
+    program = str(project.path / ".venv" / "bin" / "wine-classifier")
+    python = str(project.path / ".venv" / "bin" / "python")
+    source, output = f"{server.uri}-in", f"{server.uri}-out"
+    project.succeeds(program, "train", **variables)
+    project.succeeds(python, "-c", PUT, source, str(table), **variables)
+    score = (program, "score", "--part-mb", "1")
+    project.succeeds(*score, str(table), str(tmp_path / "here"), **variables)
+    project.succeeds(*score, f"{source}/in.csv", output, **variables)
+    (tmp_path / "there").mkdir()
+    project.succeeds(python, "-c", FETCH, output, str(tmp_path / "there"), **variables)
+    here, there = (
+        {each.name: each.read_bytes() for each in (tmp_path / name).iterdir()}
+        for name in ("here", "there")
+    )
+    assert len([name for name in here if name.startswith("part-")]) > 1
+    assert {"bad.csv", "summary.json"} <= here.keys()
+    same = {name for name in here if not name.startswith(("plan", "done", "summary"))}
+    assert {name: there[name] for name in same} == {name: here[name] for name in same}
+    again = project.run(*score, source, output, **variables)
+    assert again.returncode == 0, again.stderr
+    assert "parts were there" in again.stderr

@@ -147,7 +147,8 @@ def find_tables(uri: str) -> tuple[Place, list[Source], str]:
 
 
 def _source(found: Any) -> Source:
-    return Source(found["path"], found["size"], found["e_tag"] or "")
+    # Azure puts it in quotes where one file is asked for, and not where they are listed.
+    return Source(found["path"], found["size"], (found["e_tag"] or "").strip('"'))
 
 
 def _connect(uri: str) -> "ObjectStore":
