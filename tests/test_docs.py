@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -52,11 +53,16 @@ def fetched_elsewhere(site: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(project: Rendered) -> Path:
-    """The project's, with a card as an evaluation writes it and a page of a user."""
-    report = project.path / "reports" / "20990101T000000Z-000000000000"
-    report.mkdir(parents=True)
-    card = "# Card of a wine model\n\n![bars](bars.svg)\n"
-    (report / "model-card.md").write_text(card, encoding="utf-8")
+    """The project's, with cards as evaluations write them and a page of a user."""
+    project.succeeds("make", "train")
+    pointer = json.loads(project.text("models/wine-classifier/CURRENT"))
+    serving = pointer["serving"]["version"]
+    for version, title in ((serving, "Card of a wine model"), ("2099", "A candidate")):
+        report = project.path / "reports" / version
+        report.mkdir(parents=True, exist_ok=True)
+        card = f"# {title}\n\n![bars](bars.svg)\n"
+        (report / "model-card.md").write_text(card, encoding="utf-8")
+    report = project.path / "reports" / serving
     picture = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
     (report / "bars.svg").write_text(picture, encoding="utf-8")
     (report / "report.html").write_text("<p>in full</p>", encoding="utf-8")
@@ -76,7 +82,7 @@ def test_a_project_s_site_has_its_guides_its_code_and_its_model(site):
     assert "Of our own" in text_of(site / "index.html")
     assert "wine-classifier/blob/main/Makefile" in text_of(site / "of-our-own.html")
     card = text_of(site / "generated" / "model.html")
-    assert "Card of a wine model" in card
+    assert "Card of a wine model" in card, "that of the version in service"
     assert re.search(r'<img[^>]* src="[^"]*bars\.svg"', card)
     assert "report.html" in card
     errors = text_of(site / "generated" / "api" / "package.html")

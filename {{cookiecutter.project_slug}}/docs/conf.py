@@ -4,6 +4,7 @@
 the site; it asks no other host for a font, a style or a script.
 """
 
+import json
 import os
 import re
 import shutil
@@ -94,18 +95,27 @@ def write_copies() -> Iterator[Path]:
 
 
 def write_model() -> Path:
-    """The card and the report of the newest version that has them, if one has."""
+    """Card and report of the version in service, or else of the newest that has them."""
     page, folder = GENERATED / "model.md", GENERATED / "report"
     shutil.rmtree(folder, ignore_errors=True)
     cards = sorted(ROOT.glob("reports/*/model-card.md"))
     if not cards:
         return write(page, NO_CARD)
-    shutil.copytree(cards[-1].parent, folder, ignore=shutil.ignore_patterns("*.md"))
-    text = cards[-1].read_text(encoding="utf-8")
+    card = next((each for each in cards if each.parent.name == serving()), cards[-1])
+    shutil.copytree(card.parent, folder, ignore=shutil.ignore_patterns("*.md"))
+    text = card.read_text(encoding="utf-8")
     text = LINK.sub(lambda link: f"](report/{link[1]})", text)
     if (folder / "report.html").exists() and "report.html" not in text:
         text += "\n[The evaluation in full](report/report.html)\n"
     return write(page, text)
+
+
+def serving() -> str | None:
+    """The version in service in the local store; CI makes one before it builds this."""
+    for pointer in ROOT.glob("models/*/CURRENT"):
+        version: str = json.loads(pointer.read_bytes())["serving"]["version"]
+        return version
+    return None
 
 
 NO_CARD = """# The model in service

@@ -147,7 +147,7 @@ def find_tables(uri: str) -> tuple[Place, list[Source], str]:
 
 
 def _source(found: Any) -> Source:
-    # Azure puts it in quotes where one file is asked for, and not where they are listed.
+    # Azure puts it in quotes for one file that is asked for, not for those it lists.
     return Source(found["path"], found["size"], (found["e_tag"] or "").strip('"'))
 
 

@@ -286,9 +286,7 @@ def compare_with(
             "not compared with the version in service: it learned from all rows"
         )
         return []
-    return production_failures(
-        predictor, production.predictor(), judged[rows], margins
-    )
+    return production_failures(predictor, production.predictor(), judged[rows], margins)
 
 
 def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
