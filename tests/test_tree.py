@@ -199,6 +199,7 @@ tests/test_errors.py
 tests/test_experiments.py
 tests/test_journey.py
 tests/test_settings.py
+tests/test_strip.py
 tests/training/test_adopt.py
 tests/training/test_comparison.py
 tests/training/test_dataset.py
@@ -211,6 +212,7 @@ tests/training/test_split.py
 tests/training/test_train.py
 thresholds.toml
 tools/conventions.py
+tools/strip.py
 tools/template.py
 waivers.toml
 """.split()

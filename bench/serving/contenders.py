@@ -66,10 +66,26 @@ def product(
 
 SCRIPT = ["{bin}/python", "server.py"]
 
+# The product with neither counts nor log lines nor watching: what those cost.
+SILENT = """
+import sys
+from importlib import import_module
+package = "{slug}".replace("-", "_")
+telemetry = import_module(package + ".serving.telemetry")
+telemetry.Telemetry.record = lambda *_: None
+import_module(package + ".monitoring.live").Live.watched = lambda _, predict: predict
+sys.argv[1:] = ["serve"]
+import_module(package + ".cli").main()
+"""
+
 MEASURED = [
     peer(LIMIT, "the limit (constant)", UVICORN, {"constant": ""}),
     product(OURS, "this template", OPEN_INFERENCE),
     product("ours-keys", "this template, API key", {"v1": V1_PATH}, KEY),
+    replace(
+        product("ours-silent", "this template, no telemetry", {"v1": V1_PATH}),
+        command=("{bin}/python", "-c", SILENT),
+    ),
     peer("fastapi-async", "FastAPI async def", UVICORN, {"v1": "/async"}, "fastapi"),
     peer("fastapi-def", "FastAPI def", UVICORN, {"v1": "/def"}, "fastapi"),
     peer(

@@ -95,7 +95,7 @@ def write_copies() -> Iterator[Path]:
 
 
 def write_model() -> Path:
-    """Card and report of the version in service, or else of the newest that has them."""
+    """Card and report of the version in service, else of the newest that has them."""
     page, folder = GENERATED / "model.md", GENERATED / "report"
     shutil.rmtree(folder, ignore_errors=True)
     cards = sorted(ROOT.glob("reports/*/model-card.md"))
