@@ -6,8 +6,8 @@ Each is rendered, set up and trained under build/bench/engines. Printed, and wri
 bench/engines.json and bench/engines.md: the seconds that importing the predictor takes,
 those to the first prediction from then on, at the first start after the set-up (cold)
 and at a later one (warm); the time of one row and of 10,000; memory; the installed size
-of what serves; the size of the image where `docker` has built one, as
-wine-classifier:ENGINE. Medians of several starts.
+of what serves; the size of the image, where a container engine answers. Medians of
+several starts, of all engines in turn.
 """
 
 import json
@@ -69,7 +69,15 @@ COLUMNS = {
 
 
 def main() -> None:
-    results = {engine: measure(engine) for engine in ENGINES}
+    projects = {engine: prepare(engine) for engine in ENGINES}
+    results = {engine: cold(project) for engine, project in projects.items()}
+    warm = [
+        {engine: start(project) for engine, project in projects.items()}
+        for _ in range(STARTS)
+    ]
+    for engine, found in results.items():
+        for name in warm[0][engine]:
+            found[name] = statistics.median(each[engine][name] for each in warm)
     today = datetime.now(UTC).date()
     about = f"{today}, {platform.machine()}, Python {platform.python_version()}"
     report = {"about": about, "load": os.getloadavg()[0], "engines": results}
@@ -79,8 +87,8 @@ def main() -> None:
     print(page)
 
 
-def measure(engine: str) -> dict[str, float | None]:
-    """Render, set up, train, then start it STARTS times."""
+def prepare(engine: str) -> Path:
+    """Render, set up and train; what is left is what serves."""
     shutil.rmtree(PLACE / engine, ignore_errors=True)
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input"]
     run(ROOT, *command, "-o", str(PLACE / engine), f"engine={engine}")
@@ -91,20 +99,22 @@ def measure(engine: str) -> dict[str, float | None]:
     run(project, "uv", "sync", "--quiet", "--no-default-groups", "--compile-bytecode")
     for cache in (project / "src").rglob("*.nb[ic]"):
         cache.unlink()
-    cold = start(project)
-    starts = [start(project) for _ in range(STARTS)]
-    found: dict[str, float | None] = {
-        name: statistics.median(each[name] for each in starts) for name in starts[0]
-    }
-    found["cold_s"] = cold["first_s"]
-    size = sum(
+    return project
+
+
+def cold(project: Path) -> dict[str, float | None]:
+    """What the first start takes, and what is there without one."""
+    files = (project / ".venv").rglob("*")
+    sizes = [
         each.stat().st_size
-        for each in (project / ".venv").rglob("*")
+        for each in files
         if each.is_file() and not each.is_symlink()
-    )
-    found["installed_mb"] = size / 1e6
-    found["image_mb"] = image_size(project)
-    return found
+    ]
+    return {
+        "installed_mb": sum(sizes) / 1e6,
+        "image_mb": image_size(project),
+        "cold_s": start(project)["first_s"],
+    }
 
 
 def start(project: Path) -> dict[str, float]:
@@ -113,13 +123,16 @@ def start(project: Path) -> dict[str, float]:
 
 
 def image_size(project: Path) -> float | None:
-    """Of the image `wine-classifier:ENGINE`, if somebody has built it."""
     name = f"wine-classifier:{project.parent.name}"
     try:
-        asked = ["docker", "image", "inspect", "--format", "{{.Size}}", name]
-        return int(subprocess.run(asked, capture_output=True, check=True).stdout) / 1e6
+        for words in (
+            ["build", "--quiet", "--tag", name, str(project)],
+            ["image", "inspect", "--format", "{{.Size}}", name],
+        ):
+            done = subprocess.run(["docker", *words], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return int(done.stdout) / 1e6
 
 
 def run(place: Path, *command: str) -> str:

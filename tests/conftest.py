@@ -34,11 +34,17 @@ def pytest_report_header() -> str:
     return f"seed of random texts: {SEED} (another one: SEED=1 make test)"
 
 
+# What takes longer to make than the tests take that look at it.
+MADE_ONCE = ("image", "renders", "site", "looked", "whole")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process builds the image, for all tests that look at it."""
+    """One of the processes makes it, for all tests that look at it."""
     for item in items:
-        if "image" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("image"))
+        for name in MADE_ONCE:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
 
 
 def every_combination() -> list[Answers]:

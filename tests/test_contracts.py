@@ -11,6 +11,8 @@ import pytest
 from containers import Container, running
 from platforms import TARGETS, Contract
 
+pytestmark = pytest.mark.thorough
+
 PREDICT = "/v1/models/wine-classifier:predict"
 WINE = "14.23 1.71 2.43 15.6 127 2.8 3.06 0.28 2.29 5.64 1.04 3.92 1065"
 ROW = {"instances": [[float(each) for each in WINE.split()]]}

@@ -77,6 +77,7 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_a_project_s_site_has_its_guides_its_code_and_its_model(site):
     assert 'href="generated/api/training.html"' in text_of(site / "index.html")
     assert "Of our own" in text_of(site / "index.html")
@@ -90,8 +91,22 @@ def test_a_project_s_site_has_its_guides_its_code_and_its_model(site):
     assert 'id="wine_classifier.errors.ArtifactCorrupt"' in errors
 
 
+@pytest.mark.thorough
 def test_a_project_s_site_fetches_nothing_from_another_host(site):
     assert fetched_elsewhere(site) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("engine", "deploy"), zip(CHOICES["engine"][1:], CHOICES["deploy"][1:], strict=False)
+)
+def test_the_site_of_other_answers_is_strict_and_whole_too(render, engine, deploy):
+    rendered = render(engine=engine, deploy=deploy)
+    rendered.succeeds("make", "docs")
+    site = rendered.path / "build" / "docs"
+    assert fetched_elsewhere(site) == []
+    index = text_of(site / "index.html")
+    assert ('href="generated/deploy.html"' in index) == (deploy != "none")
 
 
 def test_what_is_fetched_from_another_host_would_be_found(tmp_path):
@@ -112,6 +127,7 @@ def test_what_is_fetched_from_another_host_would_be_found(tmp_path):
     assert "e.png" not in found
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("site")
 def test_a_link_or_heading_that_is_not_there_fails_a_project_s_site(project):
     page = project.path / "docs" / "broken.md"

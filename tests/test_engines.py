@@ -11,6 +11,8 @@ from test_service import get, running, wait_until_ready
 
 from ml_service_template import CHOICES
 
+pytestmark = pytest.mark.thorough
+
 EVERY_ENGINE = (
     "apache-tvm>=0.27,<0.28",
     "jax>=0.10.2,<0.11",

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from conftest import UV, Rendered, bare_environment
+
+pytestmark = pytest.mark.thorough
 
 TOKEN = "opened-by-a-test"
 OPEN_WITHIN_S = 60

@@ -9,6 +9,7 @@ import judge
 from conftest import TEMPLATE
 
 
+@pytest.mark.thorough
 def test_they_find_nothing_in_the_template_and_in_the_default_project(render):
     subjects = {"template": TEMPLATE, "defaults": render().path}
     given = list(judge.judgements(subjects, cheap=True))

@@ -15,7 +15,10 @@ from conftest import Rendered, bare_environment
 from store_servers import SERVERS, Server, missing_azurite, s3
 from test_service import free_port, get, wait_until_ready
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is POSIX")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM is POSIX"),
+]
 
 LIFE = Path(__file__).with_name("store_life.py")
 STARTED_WITHIN_S, STOPPED_WITHIN_S = 60, 30

@@ -16,7 +16,14 @@ from ml_service_template import DEPENDENCIES, SLUG, STDLIB
 SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
 
 
-@pytest.mark.parametrize("answers", telling_combinations(), ids=name_of)
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(each, marks=[pytest.mark.thorough] * bool(i))
+        for i, each in enumerate(telling_combinations())  # the defaults first
+    ],
+    ids=name_of,
+)
 def test_the_steps_of_its_own_ci_are_green(render, project, answers):
     rendered = project if name_of(answers) == "defaults" else render(**answers)
     steps = steps_to_run(rendered.path / ".github/workflows/ci.yml", "check")

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Rendered
+from containers import HARDENED, built, need_engine
+from containers import running as running_container
 from test_service import get, running, wait_until_ready
+
+pytestmark = pytest.mark.thorough
 
 REPLACEMENTS = Path(__file__).parent / "replacements"
 MODEL = "src/wine_classifier/model"
@@ -164,3 +168,24 @@ def test_going_on_is_refused_by_a_model_that_cannot(replaced):
     refused = replaced.run(command, "-m", *going_on, **HERE)
     assert refused.returncode == 1
     assert "error: this estimator can't go on learning" in refused.stderr
+
+
+def test_its_image_answers_as_it_does_here(replaced):
+    need_engine()
+    python(replaced, "wine_classifier", "train")
+    header, first, *_ = python(replaced, "wine_classifier", "predict").splitlines()
+    row = replaced.text("data/sample.csv").splitlines()[1].split(",")[:-1]
+    with (
+        built(replaced) as image,
+        running_container(image, *HARDENED, "--network=none") as container,
+    ):
+        container.wait_for_health()
+        path = "/v1/models/wine-classifier:predict"
+        body = {"instances": [[float(each) for each in row]]}
+        status, answer = container.ask("POST", path, body)
+    assert status == 200
+    (predicted,) = answer["predictions"]
+    if header == "yield":
+        assert predicted == float(first)
+    else:
+        assert predicted["label"] == first.split(",")[0]

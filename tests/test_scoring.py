@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 from conftest import Rendered, bare_environment
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX"),
+]
 
 PATIENCE_S = 180
 COPIES = 1500

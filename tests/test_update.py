@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Callable
 from datetime import date
@@ -239,6 +240,21 @@ def test_the_pull_request_tells_the_changelog_between_the_two_versions(
     assert "- Better." in text
     assert "The first" not in text
     assert ".tools" not in git(project.path, "status", "--porcelain")
+
+
+def test_a_python_that_cannot_filter_archives_unpacks_them_too(
+    origin, tmp_path, monkeypatch
+):
+    """As before 3.11.4: neither the filter nor the argument is there."""
+    extract = tarfile.TarFile.extractall
+    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.setattr(
+        tarfile.TarFile,
+        "extractall",
+        lambda files, path: extract(files, path, filter="data"),
+    )
+    folder = origin.unpack("v0.9.0", tmp_path / "unpacked")
+    assert (folder / "cookiecutter.json").is_file()
 
 
 def test_an_update_can_stop_at_a_version_and_go_on_later(rendered, update):

@@ -112,6 +112,7 @@ def test_the_schemas_of_workflows_and_dependabot_are_kept(projects):
     assert complaints("check-jsonschema", *schema, "vendor.dependabot", bot) == ""
 
 
+@pytest.mark.thorough
 def test_checkov_finds_nothing(projects, finished, tmp_path):
     """In the files as they lie there and in what is applied; its own 200 MB aside."""
     places = [(each.path, tmp_path / name) for name, each in projects.items()]
@@ -238,6 +239,7 @@ def test_two_processors_become_one_image(render, tmp_path):
     assert outputs.read_text() == f"name=ghcr.io/ada/wine\ndigest=sha256:{'c' * 64}\n"
 
 
+@pytest.mark.thorough
 def test_the_oldest_dependencies_that_are_allowed_are_enough(project):
     """The job `lowest`, as it runs."""
     file = project.path / ".github" / "workflows" / "ci.yml"
@@ -246,6 +248,7 @@ def test_the_oldest_dependencies_that_are_allowed_are_enough(project):
     assert re.search(r"\d+ passed", shown)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("image")
 def test_the_image_is_built_and_asked_as_ci_does(project):
     file = project.path / ".github" / "workflows" / "ci.yml"

@@ -28,7 +28,7 @@ class Plan:
     start_rounds: int
 
 
-FULL = Plan(rounds=7, seconds=2.0, warm_up=1.0, start_rounds=5)
+FULL = Plan(rounds=5, seconds=2.0, warm_up=1.0, start_rounds=5)
 QUICK = Plan(rounds=1, seconds=0.4, warm_up=0.3, start_rounds=1)
 
 

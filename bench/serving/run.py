@@ -1,6 +1,6 @@
 """Serving benchmark: the rendered service, the limit and the peers in one run.
 
-python bench/serving/run.py               everything, about half an hour
+python bench/serving/run.py               everything, about twenty minutes
 python bench/serving/run.py --quick       one short round: does the harness work?
 python bench/serving/run.py --only ours,limit,kserve --scenario batch1-16
 python bench/serving/run.py --soak        also: memory over a million requests

@@ -104,8 +104,10 @@ class Origin:
     def unpack(self, commit: str, folder: Path) -> Path:
         archive = self._git("archive", "--format=tar", commit)
         folder.mkdir(parents=True, exist_ok=True)
+        # Before 3.11.4 there is no such argument; git's own archive needs no filter.
+        filtered = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(folder, filter="data")
+            files.extractall(folder, **filtered)
         return folder
 
     def text(self, commit: str, path: str) -> str:

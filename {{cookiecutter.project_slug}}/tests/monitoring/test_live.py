@@ -140,13 +140,13 @@ def test_of_a_large_request_some_rows_are_kept_and_nothing_else(
 def test_what_waits_is_bounded_and_the_sample_says_its_size(
     watch: Live, predict: Predict
 ) -> None:
-    for _ in range(live.RING + 100):
+    for _ in range(live.ROOM + 100):
         predict(np.ones((1, 2)))
-    assert shown(watch)["watched_rows_total",] == live.RING
-    assert shown(watch)["watched_rows_total",] == live.RING, "counted once"
+    assert shown(watch)["watched_rows_total",] == live.ROOM
+    assert shown(watch)["watched_rows_total",] == live.ROOM, "counted once"
 
 
-def test_the_ring_is_shorter_where_rows_are_wide(artifact: Artifact) -> None:
+def test_there_is_less_room_where_rows_are_wide(artifact: Artifact) -> None:
     manifest = artifact.manifest
     feature = manifest.signature.features[0]
     wide = msgspec.structs.replace(

@@ -1,8 +1,8 @@
 """What a running service is asked and answers, counted against the reference.
 
-The path of a request leaves two arrays in bounded rings, nothing more; once a second
-what is in the rings is put into bins. Under heavy traffic the rings hold the newest
-requests only, so the counts are of a sample, and say how large it is.
+The path of a request leaves two arrays in bounded lists, nothing more; once a second
+what is in the lists is put into bins. Under heavy traffic only the first requests of a
+second find room, so the counts are of a sample, and say how large it is.
 """
 
 import time
@@ -22,8 +22,8 @@ from .statistics import stability_by_chance, stability_index
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-RING = 256  # requests that wait to be counted; more would cost the caches of the CPU
-RING_BYTES = 8_000_000
+ROOM = 256  # requests that wait to be counted; more would cost the caches of the CPU
+ROOM_BYTES = 8_000_000
 ROWS_KEPT = 64  # of one request, evenly spaced
 # The index is that of the last one to two windows: an hour, or longer when fewer rows
 # have come by then.
@@ -86,26 +86,28 @@ class Live:
         self.rows = 0
         self.missing = np.zeros(d, dtype=np.int64)
         self.out_of_range = np.zeros(d, dtype=np.int64)
-        ring = max(min(RING, RING_BYTES // (8 * d * ROWS_KEPT)), 16)
-        self._asked: deque[Floats] = deque(maxlen=ring)
-        self._answered: deque[Floats] = deque(maxlen=ring)
+        self._room = max(min(ROOM, ROOM_BYTES // (8 * d * ROWS_KEPT)), 16)
+        self._asked: deque[Floats] = deque(maxlen=self._room)
+        self._answered: deque[Floats] = deque(maxlen=self._room)
         self._clock = clock
         self._since, self._window_rows = clock(), 0
 
     def watched(self, predict: Predict) -> Predict:
         """The same `predict`, which leaves what it was asked and answered here."""
-        asked, answered = self._asked.append, self._answered.append
+        asked, answered, room = self._asked, self._answered, self._room
         output = self._output
 
         def watched(X: Floats) -> Outputs:
             outputs = predict(X)
+            if len(asked) >= room:
+                return outputs
             if len(X) <= ROWS_KEPT:
-                asked(X)
-                answered(outputs[output])
+                asked.append(X)
+                answered.append(outputs[output])
             else:
                 some = slice(None, None, -(-len(X) // ROWS_KEPT))
-                asked(X[some].copy())
-                answered(outputs[output][some].copy())
+                asked.append(X[some].copy())
+                answered.append(outputs[output][some].copy())
             return outputs
 
         return watched

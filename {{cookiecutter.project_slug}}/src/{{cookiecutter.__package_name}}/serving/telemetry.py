@@ -1,7 +1,8 @@
 """Counts, latencies and log lines of every request, cheap enough to be always on.
 
-Numbers are plain integers that a Prometheus collector reads when it is asked; a line of
-the access log is a string in a list that is written a few times a second.
+Numbers are plain integers that a Prometheus collector reads when it is asked. A request
+only leaves a note; notes become counts and lines of the access log many at once, which
+takes half the time, since the code for it is in the processor's caches then.
 """
 
 import asyncio
@@ -27,7 +28,11 @@ BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
-FLUSH_S = 0.2
+FLUSH_S = 0.05
+
+
+# Beginning and end, method; route, status and version; rows, id, trace.
+Note = tuple[float, float, str, tuple[str, int, str], int, str, str]
 
 
 class Series:
@@ -47,7 +52,7 @@ class Telemetry:
         self.series: defaultdict[tuple[str, int, str], Series] = defaultdict(Series)
         self.rows = 0
         self._out = out
-        self._lines: list[str] = []
+        self._notes: list[Note] = []
         self._second = 0
         self._prefix = ""
         self._registry: CollectorRegistry | None = None
@@ -62,36 +67,54 @@ class Telemetry:
         trace: str,
     ) -> None:
         """One finished request. started: `time.perf_counter()` at its arrival."""
-        elapsed = time.perf_counter() - started
-        status, rows = reply.status, reply.rows
-        series = self.series[route, status, reply.version]
-        series.count += 1
-        series.seconds += elapsed
-        series.buckets[bisect_left(BUCKETS, elapsed)] += 1
-        self.rows += rows
-        if reply.version:  # it may be another than the one in service
-            trace = f'{trace},"version":"{reply.version}"'
-        now = time.time()
-        if now >= self._second + 1:
-            self._begin_second(now)
-        lines = self._lines
-        if not lines:
+        if not self._notes:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-        lines.append(
-            f'{self._prefix}{int((now - self._second) * 1000):03d}Z","level":"info",'
-            f'"event":"request","request_id":"{request_id}"{trace},'
-            f'"method":"{method}","route":"{route}","status":{status},'
-            f'"ms":{elapsed * 1000:.3f},"rows":{rows}}}\n'
+        series = (route, reply.status, reply.version)
+        ended = time.perf_counter()
+        self._notes.append(
+            (started, ended, method, series, reply.rows, request_id, trace)
         )
 
     def flush(self) -> None:
-        """Write what is waiting; a broken pipe must not break a request."""
-        lines, self._lines = self._lines, []
+        """Count and write what is noted; a broken pipe must not break a request."""
+        notes, self._notes = self._notes, []
+        behind = time.time() - time.perf_counter()  # that clock has another beginning
+        lines = [self._count(behind, *note) for note in notes]
         try:
             self._out.write("".join(lines))
             self._out.flush()
         except OSError:
             pass
+
+    def _count(
+        self,
+        behind: float,
+        started: float,
+        ended: float,
+        method: str,
+        series: tuple[str, int, str],
+        rows: int,
+        request_id: str,
+        trace: str,
+    ) -> str:
+        elapsed = ended - started
+        counted = self.series[series]
+        counted.count += 1
+        counted.seconds += elapsed
+        counted.buckets[bisect_left(BUCKETS, elapsed)] += 1
+        self.rows += rows
+        route, status, version = series
+        if version:  # it may be another than the one in service
+            trace = f'{trace},"version":"{version}"'
+        now = ended + behind
+        if int(now) != self._second:
+            self._begin_second(now)
+        return (
+            f'{self._prefix}{int((now - self._second) * 1000):03d}Z","level":"info",'
+            f'"event":"request","request_id":"{request_id}"{trace},'
+            f'"method":"{method}","route":"{route}","status":{status},'
+            f'"ms":{elapsed * 1000:.3f},"rows":{rows}}}\n'
+        )
 
     def _begin_second(self, now: float) -> None:
         """The beginning of a line, with the date, is made once per second."""
@@ -106,6 +129,7 @@ class Telemetry:
         if self._registry is None:
             self._registry = CollectorRegistry(auto_describe=False)
             self._registry.register(self)
+        self.flush()
         page = generate_latest(self._registry)
         return Reply(page, content_type=CONTENT_TYPE_LATEST.encode())
 
