@@ -43,8 +43,8 @@ GRACE_S = 10  # the shortest that a platform gives
 LIMIT_MB = 320  # with a base of 130 MB that makes 450
 SLIM_LIMIT_MB = 140  # and 270
 
-# What compose pulls where there is a registry, made of this machine's own Prometheus. The
-# rest of the profile, and the store's, are only checked for what compose accepts.
+# What compose pulls where there is a registry, made of this machine's own Prometheus.
+# The rest of the profiles is only checked for what compose accepts.
 STAND_IN = """
 FROM python:3.13-slim
 COPY prometheus /bin/prometheus

@@ -98,7 +98,8 @@ def test_a_project_s_site_fetches_nothing_from_another_host(site):
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("engine", "deploy"), zip(CHOICES["engine"][1:], CHOICES["deploy"][1:], strict=False)
+    ("engine", "deploy"),
+    [*zip(CHOICES["engine"][1:], CHOICES["deploy"][1:], strict=False)],
 )
 def test_the_site_of_other_answers_is_strict_and_whole_too(render, engine, deploy):
     rendered = render(engine=engine, deploy=deploy)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import judge
+import pytest
 from conftest import TEMPLATE
 
 
