@@ -38,6 +38,7 @@ def pytest_report_header() -> str:
 MADE_ONCE = ("image", "renders", "site", "looked", "whole")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist asks for the groups at the same moment
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One of the processes makes it, for all tests that look at it."""
     for item in items:
