@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 UV := $(shell command -v uv || echo .tools/bin/uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.
-PYTEST := $(UV) run --group browser pytest -n 2 --dist loadgroup
+PYTEST := $(UV) run --group browser pytest -n 2
 RUFF := ruff check --cache-dir .ruff_cache --ignore N999
 SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks tests tools bench docs/conf.py '{{cookiecutter.project_slug}}/src'
 

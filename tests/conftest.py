@@ -34,18 +34,30 @@ def pytest_report_header() -> str:
     return f"seed of random texts: {SEED} (another one: SEED=1 make test)"
 
 
-# What takes longer to make than the tests take that look at it.
-MADE_ONCE = ("image", "renders", "site", "looked", "whole")
+# Files whose tests look at something that takes long to make: one process makes it.
+TOGETHER = {
+    "test_container.py": "image",
+    "test_contracts.py": "image",
+    "test_docs.py": "site",
+    "test_fleet.py": "fleet",
+    "test_rendering.py": "renders",
+    "test_scoring.py": "scored",
+}
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist asks for the groups at the same moment
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One of the processes makes it, for all tests that look at it."""
-    for item in items:
-        for name in MADE_ONCE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
-                break
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whatever xdist's groups would do: they are lost under this version of pytest."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0].rpartition("/")[2]
+            if file == "test_replace_the_stub.py":  # a model goes from test to test
+                return nodeid[nodeid.rfind("[") :]
+            return TOGETHER.get(file, nodeid)
+
+    return Scheduler(config, log)
 
 
 def every_combination() -> list[Answers]:

@@ -58,14 +58,7 @@ def to_numbers(project: Path) -> None:
     (project / "thresholds.toml").write_text(THRESHOLDS)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        # What one test compiles the next one uses, so they stay in one process.
-        pytest.param(each, marks=pytest.mark.xdist_group(each))
-        for each in ("forest", "neighbours", "ridge")
-    ],
-)
+@pytest.fixture(scope="module", params=["forest", "neighbours", "ridge"])
 def replaced(
     request: pytest.FixtureRequest,
     project: Rendered,
