@@ -150,9 +150,11 @@ def is_finished(project: Path, report: Report) -> bool:
 
 
 def run_afterwards(project: Path) -> int:
+    # The environment of this script is none of the project's affair.
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     for may_fail, command in AFTERWARDS:
         print(f"$ {' '.join(command)}", flush=True)
-        done = subprocess.run(command, cwd=project, check=False)
+        done = subprocess.run(command, cwd=project, env=environment, check=False)
         if done.returncode != 0 and not may_fail:
             print(
                 f"template: the update is in place, but {' '.join(command)!r} failed; "
