@@ -33,6 +33,22 @@ def test_the_steps_of_its_own_ci_are_green(render, project, answers):
     assert "failed" not in shown
 
 
+@pytest.mark.thorough
+def test_a_route_of_its_own_breaks_no_test_of_the_machinery(render, project):
+    rendered = render()
+    app = rendered.path / "src" / "wine_classifier" / "app.py"
+    text = app.read_text(encoding="utf-8")
+    route = (
+        '    @api.get("/mine")\n    async def mine() -> str:\n        return "yes"\n\n'
+    )
+    assert text.count("    return api\n") == 1
+    app.write_text(text.replace("    return api\n", f"{route}    return api\n"))
+    python = str(project.path / ".venv" / SCRIPTS / "python")
+    words = ("-q", "-p", "no:cacheprovider", "tests/serving", "tests/test_journey.py")
+    shown = rendered.succeeds(python, "-m", "pytest", *words, PYTHONPATH="src")
+    assert re.search(r"\d+ passed", shown)
+
+
 def test_nobody_can_call_a_project_like_a_module_that_it_imports(project):
     listing = (
         "from importlib.metadata import distributions, packages_distributions as p\n"

@@ -139,7 +139,8 @@ def test_a_wrong_method_is_told_the_right_one(ask: Asked) -> None:
 
 def test_openapi_describes_the_model_and_its_examples_work(ask: Asked) -> None:
     paths = ask.client.get("/openapi.json").json()["paths"]
-    assert sorted(paths) == [
+    # Beside them may be routes of the project's own.
+    assert sorted(path for path in paths if path.startswith(("/v1/", "/v2"))) == [
         "/v1/models/{model}",
         "/v1/models/{model}/versions/{version}",
         "/v1/models/{model}/versions/{version}:predict",
