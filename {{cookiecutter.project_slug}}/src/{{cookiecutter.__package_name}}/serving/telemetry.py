@@ -1,8 +1,8 @@
 """Counts, latencies and log lines of every request, cheap enough to be always on.
 
 Numbers are plain integers that a Prometheus collector reads when it is asked. A request
-only leaves a note; notes become counts and lines of the access log many at once, which
-takes half the time, since the code for it is in the processor's caches then.
+only leaves a note; notes become counts and lines of the access log many at once, away
+from the path of the requests.
 """
 
 import asyncio
