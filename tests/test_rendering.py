@@ -55,10 +55,9 @@ def test_every_text_ends_with_one_line_end_and_has_no_trailing_space(renders):
 def test_every_data_file_parses(renders):
     readers = {".toml": tomllib.loads, ".json": json.loads, ".yml": every_document}
     readers[".yaml"] = every_document
-    files = written(renders, *readers)
-    assert len(files) >= 4 * len(renders)
-    for file in files:
-        readers[file.suffix](file.read_text(encoding="utf-8"))
+    assert len(written(renders, *readers)) >= 4 * len(renders)
+    for file, text in distinct(renders, *readers).items():
+        readers[file.suffix](text)
 
 
 def every_document(text: str) -> list[object]:
