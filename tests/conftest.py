@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from align.render_worker import compile_once
 from allpairspy import AllPairs
-from cookiecutter.environment import StrictEnvironment
+from jinja2 import Environment
 
 from ml_service_template import CHOICES
 
@@ -148,22 +149,9 @@ class Rendered:
 
 @pytest.fixture(scope="session", autouse=True)
 def texts_compiled_once() -> Iterator[None]:
-    """Jinja compiles a file or a file's name once and not for every project.
-
-    That is two thirds of a project's time, and there are more than a hundred projects.
-    """
-    known: dict[object, Any] = {}
-    compile_anew = StrictEnvironment.compile
-
-    def compile(self, source, name=None, filename=None, raw=False, defer_init=False):
-        read = self.preprocess(source, name, filename)  # by the template's extension
-        asked = (read, name, filename, raw, defer_init)
-        if asked not in known:
-            known[asked] = compile_anew(self, source, *asked[1:])
-        return known[asked]
-
+    """Two thirds of a project's time, and there are more than a hundred projects."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StrictEnvironment, "compile", compile)
+        patch.setattr(Environment, "compile", compile_once)
         yield
 
 

@@ -21,12 +21,13 @@ compiled: dict[tuple[object, ...], object] = {}
 
 
 def compile_once(self, source, name=None, filename=None, raw=False, defer_init=False):
-    """The files of a version are the same for each project; only answers differ."""
-    if name is None:
-        return compile_text(self, source, name, filename, raw, defer_init)
-    key = (source, name, filename, raw, defer_init)
+    """Files and names of files are the same for each project; only answers differ.
+
+    A version's extension is asked first: it may turn one text into another, for now.
+    """
+    key = (self.preprocess(source, name, filename), name, filename, raw, defer_init)
     if key not in compiled:
-        compiled[key] = compile_text(self, source, name, filename, raw, defer_init)
+        compiled[key] = compile_text(self, source, *key[1:])
     return compiled[key]
 
 
