@@ -44,7 +44,7 @@ check: setup ## style of the template and of the product's sources
 	$(UV) run black --check --quiet $(SOURCES)
 
 judge: setup ## what third parties say of the template and of what it renders
-	$(UV) run python tools/judge.py
+	$(UV) run python tools/judge.py $(JUDGING)
 
 format: setup ## put the code into the one style
 	$(UV) run $(RUFF) --fix $(SOURCES)

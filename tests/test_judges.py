@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -37,8 +38,13 @@ def test_worse_files_are_found(render, tmp_path):
 
 
 def test_every_choice_is_judged_once():
-    names = [judge.name_of(each) for each in judge.combinations()]
+    names = [judge.name_of(each) for each in judge.combinations(every=False)]
     assert len(names) == len(set(names))
     assert names[0] == "defaults"
     assert set(judge.CHOICES["license"][1:]) <= set(names)
     assert Path(judge.RULES).is_file()
+
+
+def test_every_combination_is_judged_when_asked():
+    names = {judge.name_of(each) for each in judge.combinations(every=True)}
+    assert len(names) == math.prod(map(len, judge.CHOICES.values()))

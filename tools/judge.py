@@ -1,7 +1,14 @@
-"""What third parties find in the template and in what it renders, as one table."""
+"""What third parties find in the template and in what it renders, as one table.
+
+    python tools/judge.py [--cheap] [--every]
+
+Each choice is judged once, beside the defaults; with --every, each combination. --cheap
+leaves out checkov, which takes half of the time.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -21,6 +28,7 @@ UV = os.environ.get("UV", "uv")
 PRODUCT = "{{cookiecutter.project_slug}}"
 NOT_OURS = {".git", ".venv", ".tools", "build", PRODUCT}
 RULES = TEMPLATE / ".yamllint.yaml"
+LINE = "{:<16}{:<72}{}"
 FRAMEWORKS = "dockerfile,github_actions,kubernetes,secrets"
 SCHEMAS = {
     ".github/workflows/*.yml": "vendor.github-workflows",
@@ -39,15 +47,20 @@ class Judgement:
     said: str
 
 
-def combinations() -> list[dict[str, str]]:
-    """The defaults, and each other choice once."""
+def combinations(*, every: bool) -> list[dict[str, str]]:
+    """The defaults and each other choice once, or all there are."""
+    if every:
+        return [
+            dict(zip(CHOICES, each, strict=True))
+            for each in itertools.product(*CHOICES.values())
+        ]
     first = {name: each[0] for name, each in CHOICES.items()}
     return [first] + [
         first | {name: choice} for name, each in CHOICES.items() for choice in each[1:]
     ]
 
 
-def render(folder: Path) -> list[Path]:
+def render(folder: Path, *, every: bool) -> list[Path]:
     own = {"replay_dir": str(folder / ".replay")}
     return [
         Path(
@@ -60,7 +73,7 @@ def render(folder: Path) -> list[Path]:
                 accept_hooks=False,
             )
         )
-        for answers in combinations()
+        for answers in combinations(every=every)
     ]
 
 
@@ -118,12 +131,13 @@ def judgements(subjects: dict[str, Path], *, cheap: bool) -> Iterator[Judgement]
 def main() -> int:
     failed = []
     with tempfile.TemporaryDirectory() as folder:
-        renders = {each.parent.name: each for each in render(Path(folder))}
-        print(f"{'judge':<16}{'subject':<48}finds")
+        rendered = render(Path(folder), every="--every" in sys.argv)
+        renders = {each.parent.name: each for each in rendered}
+        print(LINE.format("judge", "subject", "finds"))
         subjects = {"template": TEMPLATE} | renders
         for each in judgements(subjects, cheap="--cheap" in sys.argv):
             finds = "nothing" if each.is_fine else "something, see below"
-            print(f"{each.judge:<16}{each.subject:<48}{finds}", flush=True)
+            print(LINE.format(each.judge, each.subject, finds), flush=True)
             if not each.is_fine:
                 failed.append(each)
     for each in failed:
