@@ -7,7 +7,7 @@ import io
 import re
 import subprocess
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +33,9 @@ class Origin:
 
     address: str
     clone: Path
+    _said: dict[tuple[str, ...], str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def fetched(cls, address: str, cache: Path) -> Origin:
@@ -50,6 +53,12 @@ class Origin:
     def git(self, *arguments: str, at: Path | None = None) -> str:
         return self._git(*arguments, at=at).decode("utf-8", "replace").strip()
 
+    def asked(self, *arguments: str) -> str:
+        """What git says of the clone, which stays as it is: once for a whole fleet."""
+        if arguments not in self._said:
+            self._said[arguments] = self.git(*arguments)
+        return self._said[arguments]
+
     def _git(self, *arguments: str, at: Path | None = None) -> bytes:
         command = ["git", "-C", str(at or self.clone), *arguments]
         try:
@@ -66,7 +75,7 @@ class Origin:
 
     def versions(self) -> list[str]:
         """The released versions, oldest first."""
-        tags = self.git("tag", "--list", "v*").split()
+        tags = self.asked("tag", "--list", "v*").split()
         return sorted((each for each in tags if VERSION.fullmatch(each)), key=order_of)
 
     def newest(self) -> str:
@@ -75,7 +84,7 @@ class Origin:
 
     def commit(self, name: str) -> str:
         try:
-            return self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+            return self.asked("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         except CannotJudge as failure:
             raise CannotJudge(
                 f"template {self.address} has no {name!r}; if it moved, correct "
@@ -85,12 +94,12 @@ class Origin:
     def name_of(self, commit: str) -> str:
         """v1.2.3, or v1.2.3+4 for the fourth commit after it."""
         command = ("describe", "--tags", "--match", "v*.*.*", "--always", commit)
-        name = self.git(*command)
+        name = self.asked(*command)
         return re.sub(r"-(\d+)-g[0-9a-f]+$", r"+\1", name)
 
     def missing_from(self, commit: str) -> list[str]:
         """The releases that a project made from `commit` has not got, oldest first."""
-        merged = self.git("tag", "--list", "v*", "--merged", commit).split()
+        merged = self.asked("tag", "--list", "v*", "--merged", commit).split()
         had = [order_of(each) for each in merged if VERSION.fullmatch(each)]
         return [
             each for each in self.versions() if order_of(each) > max(had, default=())
@@ -98,7 +107,7 @@ class Origin:
 
     def released(self, tag: str) -> date:
         form = "--format=%(creatordate:short)"
-        stamp = self.git("for-each-ref", form, f"refs/tags/{tag}")
+        stamp = self.asked("for-each-ref", form, f"refs/tags/{tag}")
         return date.fromisoformat(stamp)
 
     def unpack(self, commit: str, folder: Path) -> Path:
