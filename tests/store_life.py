@@ -142,9 +142,11 @@ def a_broken_connection_leaves_it_valid(store: Store, artifact: Artifact) -> Non
             cable.store().put(late)
         assert store.versions() == before, allowance
     current = store.pointer()
+    # Whoever came last before is in service; to promote it again would write nothing.
+    other = next(each for each in before if each != current.serving.version)
     for allowance in (0, 900):
         with pytest.raises(StoreUnreachable):
-            Cable(allowance).store().promote(before[-1])
+            Cable(allowance).store().promote(other)
         assert store.pointer() == current
     Cable(10_000_000).store().put(late)
     assert store.get(late.manifest.version).files == late.files
