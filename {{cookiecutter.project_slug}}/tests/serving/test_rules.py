@@ -25,6 +25,7 @@ from {{cookiecutter.__package_name}}.errors import (
     FieldInvalid,
 )
 from {{cookiecutter.__package_name}}.serving.rules import (
+    FEW,
     Rules,
 )
 from {{cookiecutter.__package_name}}.settings import (
@@ -137,3 +138,13 @@ def test_the_first_fault_is_named() -> None:
 
 def replace_limits(feature: Feature, low: float, high: float) -> Feature:
     return msgspec.structs.replace(feature, lowest=low, highest=high)
+
+
+@pytest.mark.parametrize("width", [1, FEW, FEW + 1])
+def test_one_row_is_held_to_its_ranges_however_wide(width: int) -> None:
+    bounds = replace_limits(Feature("a", "", 0.0, 1.0, 2.0), 0.0, 1.0)
+    rules, row = Rules([bounds] * width), np.full((1, width), 0.5)
+    rules.check(row)
+    row[0, -1] = 3.0
+    with pytest.raises(FieldInvalid, match="row 0, a: expected 1 or less, received 3"):
+        rules.check(row)

@@ -4,7 +4,6 @@ What training refuses in a file is refused in a request too, and what it puts in
 place of a missing value is put there here.
 """
 
-import math
 from collections.abc import Sequence
 from operator import ge, le
 from typing import Any
@@ -16,15 +15,18 @@ from ..artifacts.artifact import Feature
 from ..errors import FieldInvalid
 from ..model.arrays import Floats
 
+FEW = 32  # numbers that Python compares sooner than NumPy begins to
+
 
 class Rules:
     """Ranges outside of which a value is impossible, and values for missing ones."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self.names = [each.name for each in features]
-        self._low = [bound(each.lowest, -math.inf) for each in features]
-        self._high = [bound(each.highest, math.inf) for each in features]
-        self._bounded = any(map(math.isfinite, self._low + self._high))
+        self._low = np.array([bound(each.lowest, -np.inf) for each in features])
+        self._high = np.array([bound(each.highest, np.inf) for each in features])
+        self._bounded = bool(np.isfinite([self._low, self._high]).any())
+        self._lows, self._highs = self._low.tolist(), self._high.tolist()
         self.fills = {
             each.name: each.missing for each in features if each.missing is not None
         }
@@ -33,9 +35,9 @@ class Rules:
         """X: (n, d). Fails: FieldInvalid, naming row and feature."""
         if not self._bounded:
             return
-        if len(X) == 1:  # for so few numbers Python is quicker than NumPy
+        if len(X) == 1 and X.size <= FEW:
             (row,) = X.tolist()
-            if all(map(le, self._low, row)) and all(map(ge, self._high, row)):
+            if all(map(le, self._lows, row)) and all(map(ge, self._highs, row)):
                 return
         outside = (self._low > X) | (self._high < X)
         if not outside.any():
