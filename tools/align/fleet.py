@@ -73,10 +73,7 @@ def survey(
         origins = origins_of(members, template, cache)
         policies = {each: policy(each) for each in origins.values()}
         batches = batches_of(members, origins)
-        tasks = [
-            (Path(work, f"batch-{n}"), *each, policies[each[0]], today)
-            for n, each in enumerate(batches)
-        ]
+        tasks = [(folder, *each, policies[each[0]], today) for each in batches]
         for batch in pool.map(lambda task: judge_batch(*task), tasks):
             for each in batch:
                 progress(f"judged {each.name}")
@@ -142,7 +139,7 @@ def batches_of(members: Sequence[Member], origins: Mapping[str, Origin]) -> list
 
 
 def judge_batch(
-    work: Path,
+    folder: Path,
     origin: Origin,
     commit: str,
     directory: str,
@@ -150,19 +147,20 @@ def judge_batch(
     policy: Mapping[str, Any],
     today: date,
 ) -> list[Member]:
-    try:
-        whole = origin.commit(commit)
-        missing = origin.missing_from(whole)
-        answers = [each.link.answers for each in members if each.link]
-        renders = render_all(origin, whole, directory, answers, work)
-    except CannotJudge as failure:
-        for each in members:
-            each.fails(each.address, failure)
-        return members
-    version, newest = origin.name_of(whole), origin.name_of(origin.newest())
-    for member, made in zip(members, renders, strict=True):
-        member.version, member.newest, member.behind = version, newest, len(missing)
-        judge_member(member, made, origin, policy, today)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        try:
+            whole = origin.commit(commit)
+            missing = origin.missing_from(whole)
+            answers = [each.link.answers for each in members if each.link]
+            renders = render_all(origin, whole, directory, answers, Path(work))
+        except CannotJudge as failure:
+            for each in members:
+                each.fails(each.address, failure)
+            return members
+        version, newest = origin.name_of(whole), origin.name_of(origin.newest())
+        for member, made in zip(members, renders, strict=True):
+            member.version, member.newest, member.behind = version, newest, len(missing)
+            judge_member(member, made, origin, policy, today)
     return members
 
 

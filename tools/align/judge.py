@@ -8,11 +8,12 @@ import os
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as NotConfiguration
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from align.origin import Origin
 from align.project import LINK, SHARED, Link, Render, is_owned
 from align.waivers import FILE, Waiver, read_waivers
 
-MARKER = re.compile(rb"^(<{7} |>{7} |\|{7} )", re.MULTILINE)
+MARKERS = (b"\n<<<<<<< ", b"\n>>>>>>> ", b"\n||||||| ")
 NOT_OURS = {".git", ".venv", ".tools", "node_modules"}
 SOON_DAYS = 30
 # Each tool has one place for its configuration; these are the places that it reads.
@@ -45,6 +46,8 @@ PLACES = {
 }
 # Hooks from elsewhere bring a second version of a tool that pyproject.toml pins.
 FOREIGN_HOOK = re.compile(r"^\s*-?\s*repo:\s*(\S*(?:black|ruff|mypy)\S*)", re.MULTILINE)
+
+Reader = Callable[[Path], bytes]
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,10 @@ def judge(
     policy: Mapping[str, Any],
     today: date,
 ) -> Verdict:
+    read = cache(Path.read_bytes)
     found = [
-        *drift(project, rendered),
-        *markers(project),
+        *drift(project, rendered, read),
+        *markers(project, read),
         *configured_twice(project),
         *age(origin, origin.commit(link.commit), policy, today),
     ]
@@ -99,7 +103,9 @@ def judge(
     return verdict
 
 
-def drift(project: Path, rendered: Render) -> Iterator[Finding]:
+def drift(
+    project: Path, rendered: Render, read: Reader = Path.read_bytes
+) -> Iterator[Finding]:
     globs = rendered.owned()
     for path, made in rendered.files().items():
         if is_owned(path, globs):
@@ -109,12 +115,13 @@ def drift(project: Path, rendered: Render) -> Iterator[Finding]:
             yield Finding("drift", path, "deleted; the template has it")
         elif path == SHARED:
             yield from drift_of_tools(made, here)
-        elif content(here) != content(made):
+        elif differ(read(here), read(made)):
             yield Finding("drift", path, "edited", diff_of(path, made, here))
 
 
-def content(file: Path) -> bytes:
-    return file.read_bytes().replace(b"\r\n", b"\n")
+def differ(*contents: bytes) -> bool:
+    """Whether more than the ends of lines differs."""
+    return len({each.replace(b"\r\n", b"\n") for each in contents}) > 1
 
 
 def diff_of(path: str, made: Path, here: Path) -> str:
@@ -168,7 +175,7 @@ def files_of(project: Path) -> Iterator[Path]:
         yield from (Path(folder, each) for each in sorted(names))
 
 
-def markers(project: Path) -> Iterator[Finding]:
+def markers(project: Path, read: Reader = Path.read_bytes) -> Iterator[Finding]:
     command = [
         "git",
         "-C",
@@ -185,12 +192,13 @@ def markers(project: Path) -> Iterator[Finding]:
         path = file.relative_to(project).as_posix()
         if file.suffix in {".rej", ".orig"}:
             yield Finding("marker", path, "left by an update: carry it over, delete it")
-        elif (
-            file.is_file()
-            and not file.is_symlink()
-            and MARKER.search(file.read_bytes())
-        ):
+        elif file.is_file() and not file.is_symlink() and is_marked(read(file)):
             yield Finding("marker", path, "conflict marker: choose, delete the markers")
+
+
+def is_marked(content: bytes) -> bool:
+    lines = b"\n" + content
+    return any(each in lines for each in MARKERS)
 
 
 def configured_twice(project: Path) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -66,8 +67,12 @@ class Render:
     context: Mapping[str, Any]
 
     def files(self) -> dict[str, Path]:
-        inside = sorted(each for each in self.folder.rglob("*") if each.is_file())
-        return {each.relative_to(self.folder).as_posix(): each for each in inside}
+        folders = os.walk(self.folder)
+        found = (
+            f"{folder}{os.sep}{each}" for folder, _, names in folders for each in names
+        )
+        start = len(str(self.folder)) + 1
+        return {each[start:].replace(os.sep, "/"): Path(each) for each in sorted(found)}
 
     def owned(self) -> list[str]:
         """The globs of what belongs to the project, as this version has them."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
-from cookiecutter.generate import generate_context, generate_files
+from cookiecutter import generate
 from cookiecutter.prompt import prompt_for_config
 from jinja2 import Environment
 
@@ -32,13 +33,13 @@ def compile_once(self, source, name=None, filename=None, raw=False, defer_init=F
 
 
 def render(template: Path, job: dict[str, object]) -> dict[str, object]:
-    context = generate_context(
+    context = generate.generate_context(
         context_file=str(template / "cookiecutter.json"), extra_context=job["answers"]
     )
     context["cookiecutter"] = prompt_for_config(context, no_input=True)
     context["cookiecutter"]["_template"] = job["address"]
     context["cookiecutter"]["_commit"] = job["commit"]
-    made = generate_files(
+    made = generate.generate_files(
         repo_dir=str(template),
         context=context,
         output_dir=str(job["output"]),
@@ -61,6 +62,7 @@ def files_of_team(template: Path) -> dict[str, str]:
 def main() -> None:
     work = json.load(sys.stdin)
     Environment.compile = compile_once
+    generate.is_binary = cache(generate.is_binary)
     template = Path(work["template"])
     sys.path.insert(0, str(template))
     results = []
