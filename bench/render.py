@@ -47,6 +47,7 @@ def compare(templates: dict[str, Path], output: Path) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in templates}
     for turn in range(ROUNDS + 1):
         for name, template in templates.items():
+            shutil.rmtree(output, ignore_errors=True)
             took = timed(lambda template=template: render(template, output))
             if turn:  # the first fills bytecode caches
                 seconds[name].append(took)
@@ -58,6 +59,7 @@ def compare(templates: dict[str, Path], output: Path) -> None:
 
 
 def to_green_checks(output: Path) -> None:
+    shutil.rmtree(output, ignore_errors=True)
     total = timed(lambda: render(ROOT, output))
     (project,) = output.iterdir()
     for target in ("setup", "check"):
@@ -68,7 +70,6 @@ def to_green_checks(output: Path) -> None:
 
 
 def render(template: Path, output: Path) -> None:
-    shutil.rmtree(output, ignore_errors=True)
     cookiecutter = str(tools() / "cookiecutter")
     run([cookiecutter, str(template), "--no-input", "-o", str(output)])
 
