@@ -11,12 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from align.render_worker import compile_once
 from allpairspy import AllPairs
+from cookiecutter import generate
 from jinja2 import Environment
 
 from ml_service_template import CHOICES
@@ -152,6 +154,7 @@ def texts_compiled_once() -> Iterator[None]:
     """Two thirds of a project's time, and there are more than a hundred projects."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "compile", compile_once)
+        patch.setattr(generate, "is_binary", cache(generate.is_binary))
         yield
 
 
