@@ -67,8 +67,7 @@ def survey(
         ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool,
     ):
         folder = Path(work)
-        numbered = enumerate(members)
-        for each in pool.map(lambda pair: fetch(folder, *pair), numbered):
+        for each in pool.map(lambda each: fetch(folder, each), members):
             progress(f"read {each.name}")
         origins = origins_of(members, template, cache)
         policies = {each: policy(each) for each in origins.values()}
@@ -80,11 +79,11 @@ def survey(
     return members
 
 
-def fetch(work: Path, number: int, member: Member) -> Member:
+def fetch(work: Path, member: Member) -> Member:
     try:
         member.folder = Path(member.address)
         if not member.folder.is_dir():
-            member.folder = cloned(member.address, work / f"clone-{number}")
+            member.folder = cloned(member.address, Path(tempfile.mkdtemp(dir=work)))
         member.link = link_of(member.folder)
     except (CannotJudge, OSError, subprocess.SubprocessError) as failure:
         member.fails(member.address, failure)
