@@ -47,33 +47,30 @@ EXAMPLE = {
 
 # By import name and by distribution name, for a project has both; spelt as a slug.
 DEPENDENCIES = set("""
-    annotated-doc annotated-types anyio apache-tvm ast-serialize black blackd blib2to3
-    certifi charset-normalizer google googleapis-common-protos protobuf requests urllib3
-    opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
-    opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
-    opentelemetry-proto opentelemetry-semantic-conventions
-    cfgv click cloudpickle colorama coverage csimdjson dask dateutil detect-secrets
-    distlib distributed
-    contourpy cycler fonttools fontTools kiwisolver pylab mpl-toolkits pyparsing
-    fsspec importlib-metadata jinja2 lazy-importer locket markupsafe msgpack partd
-    psutil sortedcontainers tblib tlz toolz tornado zict zipp
-    apache-tvm-ffi tvm-ffi flatbuffers ml-dtypes opt-einsum
-    fastapi fastapi-offline filelock granian h11 hatchling httpcore httpcore2 httptools
-    httpx httpx2 identify idna iniconfig jax jaxlib joblib librt llvmlite matplotlib
-    msgspec mypy mypy-extensions mypyc narwhals nodeenv numba numpy obstore onnx
-    onnxruntime opentelemetry opentelemetry-api opentelemetry-sdk orjson packaging
-    pandas pathspec pil pillow pip platformdirs pluggy pre-commit prometheus-client py
-    pyarrow pydantic pydantic-core pygments pysimdjson pytest pytest-cov python-dateutil
-    python-discovery pytokens pyyaml ruff scikit-learn scipy setuptools simdjson six
-    sklearn starlette threadpoolctl truststore tvm typing-extensions typing-inspection
-    a11y-pygments accessible-pygments alabaster babel beautifulsoup4 bs4 docutils furo
-    imagesize jinja2 markdown-it markdown-it-py markupsafe mdit-py-plugins mdurl
-    myst-parser roman-numerals snowballstemmer soupsieve sphinx sphinx-basic-ng
-    sphinxcontrib sphinxcontrib-applehelp sphinxcontrib-devhelp sphinxcontrib-htmlhelp
-    sphinxcontrib-jsmath sphinxcontrib-qthelp sphinxcontrib-serializinghtml
-    fsspec importlib-metadata lazy-importer locket msgpack partd psutil
-    sortedcontainers tblib tlz toolz tornado zict zipp
-    tzdata uv uvicorn uvloop virtualenv watchfiles websockets yaml
+    a11y-pygments accessible-pygments alabaster annotated-doc annotated-types anyio
+    apache-tvm apache-tvm-ffi ast-serialize babel beautifulsoup4 black blackd blib2to3
+    bs4 certifi cfgv charset-normalizer click cloudpickle colorama contourpy coverage
+    csimdjson cycler dask dateutil detect-secrets distlib distributed docutils execnet
+    fastapi fastapi-offline filelock flatbuffers fontTools fonttools fsspec furo google
+    googleapis-common-protos granian h11 hatchling httpcore httpcore2 httptools httpx
+    httpx2 identify idna imagesize importlib-metadata iniconfig jax jaxlib jinja2 joblib
+    kiwisolver lazy-importer librt llvmlite locket markdown-it markdown-it-py markupsafe
+    matplotlib mdit-py-plugins mdurl ml-dtypes mpl-toolkits msgpack msgspec mypy
+    mypy-extensions mypyc myst-parser narwhals nodeenv numba numpy obstore onnx
+    onnxruntime opentelemetry opentelemetry-api opentelemetry-exporter-http-transport
+    opentelemetry-exporter-otlp-common opentelemetry-exporter-otlp-proto-common
+    opentelemetry-exporter-otlp-proto-http opentelemetry-proto opentelemetry-sdk
+    opentelemetry-semantic-conventions opt-einsum orjson packaging pandas partd pathspec
+    pil pillow pip platformdirs pluggy pre-commit prometheus-client protobuf psutil py
+    pyarrow pydantic pydantic-core pygments pylab pyparsing pysimdjson pytest pytest-cov
+    pytest-xdist python-dateutil python-discovery pytokens pyyaml requests
+    roman-numerals ruff scikit-learn scipy setuptools simdjson six sklearn
+    snowballstemmer sortedcontainers soupsieve sphinx sphinx-basic-ng sphinxcontrib
+    sphinxcontrib-applehelp sphinxcontrib-devhelp sphinxcontrib-htmlhelp
+    sphinxcontrib-jsmath sphinxcontrib-qthelp sphinxcontrib-serializinghtml starlette
+    tblib threadpoolctl tlz toolz tornado truststore tvm tvm-ffi typing-extensions
+    typing-inspection tzdata urllib3 uv uvicorn uvloop virtualenv watchfiles websockets
+    xdist yaml zict zipp
 """.split())
 # Modules that one supported Python has and another has not.
 STDLIB = sys.stdlib_module_names | set("""
