@@ -45,6 +45,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: Annotated[
         float, Meta(description="seconds, more than 0, up to 3600", gt=0, le=3600)
     ] = 30.0
+    keep_alive_s: Annotated[
+        int, Meta(description="whole seconds, 1 to 3600", ge=1, le=3600)
+    ] = 75
     drain_s: Annotated[float, Meta(description="seconds, 0 to 3600", ge=0, le=3600)] = (
         5.0
     )

@@ -315,6 +315,25 @@ def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
         assert service.end() == 0
 
 
+def test_idle_connections_are_closed_and_those_in_use_are_kept(store: Store) -> None:
+    """By the short way (POST) and the usual one (GET)."""
+    asked = {
+        "short": post(V1, rows(store, 1)),
+        "usual": b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+    }
+    with running(store, keep_alive_s=1) as service:
+        service.wait_for("/v2/health/ready", 200)
+        for way, request in asked.items():
+            with service.connected() as idle, service.connected() as used:
+                idle.sendall(request)
+                assert answers(idle, 1)[0][0]["status"] == "200"
+                for _ in range(6):
+                    time.sleep(0.3)
+                    used.sendall(request)
+                    assert answers(used, 1)[0][0]["status"] == "200", way
+                assert idle.recv(4096) == b"", way
+
+
 @POSIX
 def test_a_body_that_stalls_does_not_hold_up_the_end(store: Store) -> None:
     with running(store, deadline_s=600) as service:

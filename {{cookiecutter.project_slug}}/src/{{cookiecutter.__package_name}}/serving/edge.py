@@ -67,7 +67,7 @@ class Edge:
         self._root = settings.root_path
         self._make_api = make_api
         self._api: asyncio.Task[App] | None = None
-        self._ids = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count())
+        self._start, self._count = os.urandom(6).hex(), itertools.count()
         model_v1 = f"/v1/models/{service.name}:predict"
         model_v2 = f"/v2/models/{service.name}/infer"
         self._hot: dict[str, Steps] = {
@@ -181,7 +181,7 @@ class Edge:
         if given is not None and SAFE_ID.fullmatch(given):
             request_id = given.decode()
         else:
-            request_id = next(self._ids)
+            request_id = f"{self._start}-{next(self._count):x}"
         trace = ""
         if b"traceparent" in headers:
             match = TRACE.fullmatch(headers[b"traceparent"])

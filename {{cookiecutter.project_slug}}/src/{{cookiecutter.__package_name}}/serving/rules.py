@@ -25,8 +25,11 @@ class Rules:
         self.names = [each.name for each in features]
         self._low = np.array([bound(each.lowest, -np.inf) for each in features])
         self._high = np.array([bound(each.highest, np.inf) for each in features])
-        self._bounded = bool(np.isfinite([self._low, self._high]).any())
-        self._lows, self._highs = self._low.tolist(), self._high.tolist()
+        self._lows, self._highs = (  # empty where a side has no bound at all
+            side.tolist() if np.isfinite(side).any() else []
+            for side in (self._low, self._high)
+        )
+        self._bounded = bool(self._lows or self._highs)
         self.fills = {
             each.name: each.missing for each in features if each.missing is not None
         }
