@@ -37,8 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="rows of one request, 1 or more", ge=1)
     ] = 100_000
     max_in_flight: Annotated[
-        int, Meta(description="large requests computed at once, 1 or more", ge=1)
-    ] = 2
+        int,
+        Meta(description="large requests computed at once; 0 is one per core", ge=0),
+    ] = 0
     max_queue: Annotated[
         int, Meta(description="large requests that may wait, 0 or more", ge=0)
     ] = 32

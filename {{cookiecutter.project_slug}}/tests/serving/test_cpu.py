@@ -7,10 +7,19 @@ from pathlib import (
 
 import pytest
 
+from {{cookiecutter.__package_name}}.artifacts.artifact import (
+    Artifact,
+)
 from {{cookiecutter.__package_name}}.serving.cpu import (
     POOLS,
     limit_threads,
     quota,
+)
+from {{cookiecutter.__package_name}}.serving.service import (
+    Service,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
 )
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -42,6 +51,20 @@ def test_every_pool_gets_the_budget_and_at_least_one_thread(
         monkeypatch.delenv(name, raising=False)
     assert limit_threads(0.5) == 1
     assert {os.environ[name] for name in POOLS} == {"1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "threads"),
+    [
+        (Settings(cpu_budget=3.9), 3),
+        (Settings(cpu_budget=0.5), 1),
+        (Settings(cpu_budget=3, max_in_flight=5), 5),
+    ],
+)
+def test_large_requests_get_a_thread_per_core_unless_a_number_is_set(
+    settings: Settings, threads: int, artifact: Artifact
+) -> None:
+    assert Service(settings, lambda: artifact).workers.threads == threads
 
 
 def test_what_the_environment_says_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,15 @@ def limit_threads(budget: float) -> int:
 
     budget: cores, or 0 for the container's quota.
     """
-    threads = max(1, int(budget or quota(CGROUP)))
+    count = threads(budget)
     for name in POOLS:
-        os.environ.setdefault(name, str(threads))
-    return threads
+        os.environ.setdefault(name, str(count))
+    return count
+
+
+def threads(budget: float) -> int:
+    """One for each whole core of the budget, and one at least."""
+    return max(1, int(budget or quota(CGROUP)))
 
 
 def quota(cgroup: Path) -> float:

@@ -31,7 +31,7 @@ class Tensor(msgspec.Struct, omit_defaults=True):
 class V2Response(msgspec.Struct, omit_defaults=True):
     model_name: str
     model_version: str
-    outputs: list[Tensor] = []
+    outputs: list[Tensor]
     id: str | None = None
 
 
@@ -60,20 +60,17 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
     wanted = query.outputs
     if wanted is None:
         wanted = dict.fromkeys(outputs, query.binary)
-    response = V2Response(name, version, id=query.id)
-    tail = []
+    tensors, tail = [], []
     for output, binary in wanted.items():
         values = outputs[output]
         datatype = "BYTES" if values.dtype.hasobject else "FP64"
-        tensor = Tensor(output, values.shape, datatype)
         if binary:
-            content = to_bytes(values)
-            tensor.parameters = {"binary_data_size": len(content)}
-            tail.append(content)
+            tail.append(to_bytes(values))
+            size = {"binary_data_size": len(tail[-1])}
+            tensors.append(Tensor(output, values.shape, datatype, parameters=size))
         else:
-            tensor.data = to_json(values)
-        response.outputs.append(tensor)
-    head = encode_json(response)
+            tensors.append(Tensor(output, values.shape, datatype, to_json(values)))
+    head = encode_json(V2Response(name, version, tensors, query.id))
     if not tail:
         return Reply(head, rows=len(query.X))
     return Reply(
@@ -87,7 +84,7 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
 def to_json(values: NDArray[Any]) -> Any:
     """The flat data of a tensor, as a list or as JSON made slice by slice."""
     flat = values.ravel()
-    if flat.size <= SLICE:
+    if len(flat) <= SLICE:
         return flat.tolist()
     parts = [
         encode_json(flat[i : i + SLICE].tolist())[1:-1]

@@ -30,19 +30,19 @@ EXACT = 2.0**53 - 1
 
 def from_lists(field: str, data: object, n: int, width: int, kind: Kind) -> Floats:
     """Flat or nested lists as (n, width). Fails: FieldInvalid."""
+    received = "none"
+    if data is not None:
+        try:
+            values = np.array(data, dtype=np.float64)
+        except ValueError:
+            received = "lists that differ in length, or a mixture"
+        else:
+            if values.shape in ((n * width,), (n, width)):
+                check_held(field, values, kind)
+                return values.reshape(n, width)
+            received = " x ".join(map(str, values.shape))
     expected = f"{n * width} numbers or {n} lists of {width}"
-    if data is None:
-        raise FieldInvalid(field, expected, "none")
-    try:
-        values = np.array(data, dtype=np.float64)
-    except ValueError:
-        received = "lists that differ in length, or a mixture"
-        raise FieldInvalid(field, expected, received) from None
-    if values.shape not in ((n * width,), (n, width)):
-        received = " x ".join(map(str, values.shape))
-        raise FieldInvalid(field, expected, received)
-    check_held(field, values, kind)
-    return values.reshape(n, width)
+    raise FieldInvalid(field, expected, received)
 
 
 def check_held(field: str, values: Floats, kind: Kind) -> None:

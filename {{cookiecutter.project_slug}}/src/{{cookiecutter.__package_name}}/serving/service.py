@@ -15,6 +15,7 @@ from ..model.predictor import Predictor, compilations, compiled_anew
 from ..monitoring.live import Live, Predict
 from ..settings import Settings
 from .bodies import SMALL, Bodies, inflate
+from .cpu import threads
 from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
@@ -57,7 +58,10 @@ class Service:
         self.outputs: tuple[str, ...] = ()
         self.version_header: list[tuple[bytes, bytes]] = []
         self.workers = Workers(
-            settings.max_in_flight, settings.max_queue, settings.deadline_s
+            # More than there are cores would take turns, and all of them end late.
+            settings.max_in_flight or threads(settings.cpu_budget),
+            settings.max_queue,
+            settings.deadline_s,
         )
         self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
         self.load = load
