@@ -45,7 +45,7 @@ def test_both_parsers_read_the_same_numbers() -> None:
     scales = 10.0 ** random.integers(-300, 300, size=(500, 3))
     X = random.normal(size=(500, 3)) * scales
     body = json.dumps({"instances": X.tolist()}).encode()
-    quickly = quick.rows_at_once(body, 3)
+    quickly = quick.rows_at_once(body, 3, MOST)
     careful = decode.decode_json(decode.v1_body, body).instances
     np.testing.assert_array_equal(quickly, X)
     np.testing.assert_array_equal(careful, X)
@@ -120,15 +120,16 @@ def test_the_quick_way_takes_no_more_than_it_reads(more: str) -> None:
     longer = body.removesuffix(b"}") + f",{more}".encode() + b"}"
     assert quick.tensor_at_once(longer, "features", 3) is None
     rows = json.dumps({"instances": [[1.0] * 3] * 1000}).encode()
-    assert quick.rows_at_once(rows, 3) is not None
+    assert quick.rows_at_once(rows, 3, MOST) is not None
+    assert quick.rows_at_once(rows, 3, 999) is None
     longer = rows.removesuffix(b"}") + f",{more}".encode() + b"}"
-    assert quick.rows_at_once(longer, 3) is None
+    assert quick.rows_at_once(longer, 3, MOST) is None
 
 
 @pytest.mark.parametrize("value", ['{"aaa": 1}', '"abc"', "1", "null", "[]", "[[]]"])
 def test_the_quick_way_survives_anything_in_place_of_the_rows(value: str) -> None:
     body = b'{"instances": %b, "x": [[]]}' % value.encode()
-    assert quick.rows_at_once(body, 3) is None
+    assert quick.rows_at_once(body, 3, MOST) is None
     with pytest.raises(FieldInvalid):
         decode.decode_v1(body, NAMES, MOST)
 

@@ -12,6 +12,7 @@ from collections.abc import (
     Iterator,
 )
 from contextlib import (
+    ExitStack,
     contextmanager,
     suppress,
 )
@@ -317,21 +318,26 @@ def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
 
 def test_idle_connections_are_closed_and_those_in_use_are_kept(store: Store) -> None:
     """By the short way (POST) and the usual one (GET)."""
-    asked = {
-        "short": post(V1, rows(store, 1)),
-        "usual": b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
-    }
-    with running(store, keep_alive_s=1) as service:
+    asked = [
+        post(V1, rows(store, 1)),
+        b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+    ]
+
+    def ask(clients: list[socket.socket]) -> None:
+        for client, request in zip(clients, asked, strict=True):
+            client.sendall(request)
+            assert answers(client, 1)[0][0]["status"] == "200"
+
+    with running(store, keep_alive_s=1) as service, ExitStack() as stack:
         service.wait_for("/v2/health/ready", 200)
-        for way, request in asked.items():
-            with service.connected() as idle, service.connected() as used:
-                idle.sendall(request)
-                assert answers(idle, 1)[0][0]["status"] == "200"
-                for _ in range(6):
-                    time.sleep(0.3)
-                    used.sendall(request)
-                    assert answers(used, 1)[0][0]["status"] == "200", way
-                assert idle.recv(4096) == b"", way
+        idle, used = (
+            [stack.enter_context(service.connected()) for _ in asked] for _ in range(2)
+        )
+        ask(idle)
+        for _ in range(5):
+            time.sleep(0.3)
+            ask(used)
+        assert [client.recv(4096) for client in idle] == [b"", b""]
 
 
 @POSIX

@@ -67,10 +67,10 @@ def decode_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Query:
     """
     width = len(features)
     if len(body) > LARGE:
-        check_size(body, width, max_rows)
-        X = rows_at_once(body, width)
+        X = rows_at_once(body, width, max_rows)
         if X is not None:
             return Query(X)
+        check_size(body, width, max_rows)
     try:
         rows = decode_json(v1_body, body).instances
     except FieldInvalid as error:

@@ -43,12 +43,14 @@ class Parsers(threading.local):
 parsers = Parsers()
 
 
-def rows_at_once(body: bytes, width: int) -> Floats | None:
-    """V1 rows (n, width) when they are lists of numbers and nothing else."""
+def rows_at_once(body: bytes, width: int, most: int) -> Floats | None:
+    """V1 rows (n, width), `most` at most, when they are lists of numbers, no more."""
     marks = body.translate(None, NO_MARKS)
     n = marks.count(b"[") - 1
     row = b"[%b]" % (b"," * (width - 1))
-    if n < 1 or marks != b"{[%b]}" % b",".join([row] * n) or body.startswith(b"\xef"):
+    if not 1 <= n <= most or body.startswith(b"\xef"):
+        return None
+    if marks != b"{[%b]}" % b",".join([row] * n):
         return None
     try:
         rows = parsers.parse(body)["instances"]

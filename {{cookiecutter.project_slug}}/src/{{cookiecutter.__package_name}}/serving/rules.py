@@ -42,7 +42,11 @@ class Rules:
             (row,) = X.tolist()
             if all(map(le, self._lows, row)) and all(map(ge, self._highs, row)):
                 return
-        outside = (self._low > X) | (self._high < X)
+        outside = np.zeros(X.shape, dtype=bool)
+        if self._lows:
+            outside |= self._low > X
+        if self._highs:
+            outside |= self._high < X
         if not outside.any():
             return
         i, j = np.argwhere(outside)[0]
