@@ -30,7 +30,7 @@ demo: setup ## a service in build/: rendered, trained and asked for a prediction
 test: setup ## what the template promises, tried on what it renders: some minutes
 	$(PYTEST) -m "not thorough"
 
-prove: setup ## all that is left: every engine, containers, other models: half an hour
+prove: setup ## all that is left: every engine, containers, other models: a quarter of an hour
 	$(PYTEST) -m thorough
 
 pictures: setup ## the pictures of the page that the README shows

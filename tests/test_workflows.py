@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import UV, Rendered, bare_environment
 from platforms import TARGETS
-from test_deploy import complaints
+from test_manifests import complaints
 from test_service import free_port
 
 ALWAYS = ["docs.yml", "release.yml", "template-update.yml"]

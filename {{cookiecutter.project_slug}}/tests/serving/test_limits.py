@@ -70,6 +70,22 @@ def test_a_waiting_request_that_is_given_up_never_runs() -> None:
     asyncio.run(scenario())
 
 
+def test_what_still_waits_at_the_end_is_cancelled() -> None:
+    async def scenario() -> None:
+        workers = Workers(threads=1, queue=1, deadline_s=20)
+        go_on = threading.Event()
+        first = asyncio.create_task(workers.run(go_on.wait, 20))
+        waiting = asyncio.create_task(workers.run(int))
+        await asyncio.sleep(0)
+        workers.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go_on.set()
+        assert await first
+
+    asyncio.run(scenario())
+
+
 def test_a_failure_in_the_thread_reaches_the_caller() -> None:
     async def scenario() -> None:
         workers = Workers(threads=1, queue=0, deadline_s=20)

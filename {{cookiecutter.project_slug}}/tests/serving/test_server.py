@@ -225,6 +225,20 @@ def test_the_short_and_the_usual_way_answer_the_same(
     assert logged[0] == logged[1]
 
 
+@pytest.mark.parametrize("header", ["X-Other: 1", "Connection: keep-alive"])
+def test_an_old_client_is_answered_and_its_connection_closed(
+    shared: tuple[Running, Store], header: str
+) -> None:
+    service, store = shared
+    request = post(V1, rows(store, 1), header).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    with service.connected() as client:
+        client.sendall(request)
+        ((fields, _),) = answers(client, 1)
+        assert fields["status"] == "200"
+        assert fields["connection"] == "close"
+        assert client.recv(4096) == b""
+
+
 def test_requests_in_one_go_are_answered_in_order(
     shared: tuple[Running, Store],
 ) -> None:

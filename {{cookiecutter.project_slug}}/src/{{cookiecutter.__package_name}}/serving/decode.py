@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import BodyTooLarge, FieldInvalid, Malformed
 from ..model.arrays import Floats
 from .numbers import DATATYPES, from_bytes, from_lists
-from .quick import rows_at_once, tensor_at_once
+from .quick import count, rows_at_once, tensor_at_once
 
 INPUT = "features"
 DATA = f"inputs.{INPUT}.data"
@@ -182,8 +182,7 @@ def check_size(body: bytes, width: int, max_rows: int) -> None:
     A list of a million empty lists is two megabytes of text and a hundred of memory.
     Fails: BodyTooLarge.
     """
-    text = np.frombuffer(body, dtype=np.uint8)  # counts faster than bytes do
-    lists, objects, commas = (np.count_nonzero(text == mark) for mark in b"[{,")
+    lists, objects, commas = (count(mark, body) for mark in (b"[", b"{", b","))
     if lists + objects > max_rows + SPARE or commas > max_rows * width + SPARE:
         raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
 

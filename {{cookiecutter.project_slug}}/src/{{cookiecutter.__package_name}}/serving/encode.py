@@ -83,12 +83,11 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
 
 def to_json(values: NDArray[Any]) -> Any:
     """The flat data of a tensor, as a list or as JSON made slice by slice."""
-    flat = values.ravel()
-    if len(flat) <= SLICE:
-        return flat.tolist()
+    if len(values) <= SLICE:
+        return values.ravel().tolist()
     parts = [
-        encode_json(flat[i : i + SLICE].tolist())[1:-1]
-        for i in range(0, len(flat), SLICE)
+        encode_json(values[i : i + SLICE].ravel().tolist())[1:-1]
+        for i in range(0, len(values), SLICE)
     ]
     return msgspec.Raw(b"[%b]" % b",".join(parts))
 

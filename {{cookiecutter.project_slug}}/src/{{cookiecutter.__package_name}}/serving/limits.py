@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from ..errors import DeadlineExceeded, Overloaded
@@ -46,16 +46,34 @@ class Workers:
         self.check_room()
         self.taken += 1
         loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
         job = self._pool.submit(function, *arguments)
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back))
+        # One call into the loop and one timer: `wrap_future` and `timeout` cost a
+        # request of 1,000 rows another twentieth of its time.
+        job.add_done_callback(
+            lambda job: loop.call_soon_threadsafe(self._end, job, answer)
+        )
+        deadline = loop.call_later(self.deadline_s, self._give_up, answer)
         try:
-            async with asyncio.timeout(self.deadline_s):
-                return await asyncio.wrap_future(job)
-        except TimeoutError:
-            raise DeadlineExceeded(self.deadline_s) from None
+            return await answer
+        finally:
+            deadline.cancel()
+            job.cancel()  # if it has not begun: nobody waits for it any more
 
-    def _give_back(self) -> None:
+    def _end(self, job: Future[Result], answer: asyncio.Future[Result]) -> None:
         self.taken -= 1
+        if answer.done():
+            return
+        if job.cancelled():  # by `close`
+            answer.cancel()
+        elif error := job.exception():
+            answer.set_exception(error)
+        else:
+            answer.set_result(job.result())
+
+    def _give_up(self, answer: asyncio.Future[Result]) -> None:
+        if not answer.done():
+            answer.set_exception(DeadlineExceeded(self.deadline_s))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
