@@ -136,6 +136,8 @@ def decode_v2(
             return Query(*found)
     request = decode_json(v2_body, head)
     X = read_tensor(request.inputs, tail, width)
+    if not request.outputs and not request.parameters:
+        return Query(X, request.id)
     wants_binary = (request.parameters or {}).get("binary_data_output") is True
     outputs = {
         output.name: (output.parameters or {}).get("binary_data", wants_binary) is True
