@@ -239,23 +239,25 @@ def test_an_old_client_is_answered_and_its_connection_closed(
         assert client.recv(4096) == b""
 
 
+@pytest.mark.parametrize("part", [10, 200], ids=["head", "body"])
 def test_requests_in_one_go_are_answered_in_order(
-    shared: tuple[Running, Store],
+    shared: tuple[Running, Store], part: int
 ) -> None:
-    """Large, small, unknown and cut in two: whichever way each of them takes."""
+    """Large, small, unknown, and one whose end comes late: whichever way each takes."""
     service, store = shared
     sent = [(V1, 5000), (V1, 1), (V1, 2), ("/other", 1), (V1, 3), (V1, 5000), (V1, 4)]
-    whole = b"".join(
+    *requests, last = (
         post(path, rows(store, n), f"X-Request-Id: {i}")
         for i, (path, n) in enumerate(sent)
     )
+    at_once = b"".join(requests) + last[:part]
     with service.connected() as client:
-        sending = threading.Thread(
-            target=lambda: [client.sendall(whole[:-30]), client.sendall(whole[-30:])]
-        )
+        sending = threading.Thread(target=client.sendall, args=[at_once])
         sending.start()
-        received = answers(client, len(sent))
+        received = answers(client, len(requests))
         sending.join()
+        client.sendall(last[part:])
+        received += answers(client, 1)
     assert [fields["x-request-id"] for fields, _ in received] == list("0123456")
     for (path, n), (fields, body) in zip(sent, received, strict=True):
         assert fields["status"] == ("200" if path == V1 else "404")
