@@ -9,8 +9,9 @@ from ..model.predictor import Outputs
 from .decode import Query
 from .failures import Reply
 
-# Rows that are encoded in one call, which no other thread can interrupt.
+# What is encoded in one call, which no other thread can interrupt: rows, or numbers.
 SLICE = 2000
+NUMBERS = 8000
 
 encode_json = msgspec.json.Encoder().encode
 
@@ -83,11 +84,12 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
 
 def to_json(values: NDArray[Any]) -> Any:
     """The flat data of a tensor, as a list or as JSON made slice by slice."""
-    if len(values) <= SLICE:
-        return values.ravel().tolist()
+    flat = values.ravel()
+    if len(flat) <= NUMBERS:
+        return flat.tolist()
     parts = [
-        encode_json(values[i : i + SLICE].ravel().tolist())[1:-1]
-        for i in range(0, len(values), SLICE)
+        encode_json(flat[i : i + NUMBERS].tolist())[1:-1]
+        for i in range(0, len(flat), NUMBERS)
     ]
     return msgspec.Raw(b"[%b]" % b",".join(parts))
 
