@@ -28,11 +28,12 @@ def prepare(
     places: dict[str, Place] = {}
     failed: dict[str, str] = {}
     for contender in contenders:
-        if contender.folder is None:
-            places[contender.name] = Place(project.executables, project.folder)
-            continue
         try:
-            places[contender.name] = _environment(contender.folder)
+            places[contender.name] = (
+                _environment(contender.folder)
+                if contender.folder
+                else _runtime(project)
+            )
         except PreparationError as error:
             failed[contender.name] = str(error)
             say(f"cannot install {contender.title}: {error}")
@@ -64,6 +65,21 @@ def versions(
             f"{p} {pins[p]}" for p in PACKAGES if p in pins
         )
     return found
+
+
+def _runtime(project: Project) -> Place:
+    """What the image has, as each peer has only what it needs to serve.
+
+    With the development tools beside it, Numba finds SciPy and coverage and loads both.
+    """
+    place = BUILD / "environments" / "product"
+    say("installing what the product needs to serve")
+    run(
+        [str(tools() / "uv"), "sync", "--quiet", "--no-default-groups"],
+        project.folder,
+        UV_PROJECT_ENVIRONMENT=str(place),
+    )
+    return Place(place / "bin", project.folder)
 
 
 def _environment(folder: Path) -> Place:

@@ -32,6 +32,7 @@ class Project:
 
     @property
     def executables(self) -> Path:
+        """Of the environment for development, which can train and compare."""
         return self.folder / ".venv" / "bin"
 
     @property
@@ -75,11 +76,12 @@ def prepare(given: Path | None) -> Project:
     return Project(folder)
 
 
-def run(command: list[str], folder: Path | None = None) -> str:
+def run(command: list[str], folder: Path | None = None, **variables: str) -> str:
     """Fails: PreparationError with the last lines of the output."""
     environment = os.environ | {
         "PATH": f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "UV_PYTHON_DOWNLOADS": "never",
+        **variables,
     }
     environment.pop("VIRTUAL_ENV", None)
     done = subprocess.run(
