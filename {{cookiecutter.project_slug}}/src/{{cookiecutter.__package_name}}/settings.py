@@ -38,10 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 100_000
     max_in_flight: Annotated[
         int,
-        Meta(description="large requests computed at once; 0 is one per core", ge=0),
+        Meta(description="requests in threads at once; 0 is one per core", ge=0),
     ] = 0
     max_queue: Annotated[
-        int, Meta(description="large requests that may wait, 0 or more", ge=0)
+        int, Meta(description="requests that may wait for a thread, 0 or more", ge=0)
     ] = 32
     deadline_s: Annotated[
         float, Meta(description="seconds, more than 0, up to 3600", gt=0, le=3600)

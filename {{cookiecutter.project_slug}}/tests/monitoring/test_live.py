@@ -25,6 +25,9 @@ from {{cookiecutter.__package_name}}.artifacts.reference import (
     Reference,
     histogram,
 )
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
 from {{cookiecutter.__package_name}}.monitoring import (
     live,
 )
@@ -65,6 +68,13 @@ def predict(watch: Live, artifact: Artifact) -> Predict:
     return watch.watched(artifact.predictor().predict)
 
 
+def ask_for_each(X: Floats, watch: Live, predict: Predict) -> None:
+    """One request after the other, with time to count it before the next."""
+    for row in X:
+        predict(row[None, :])
+        watch.fold()
+
+
 def shown(watch: Live) -> Shown:
     """What Prometheus reads: name and labels → value."""
     registry = CollectorRegistry(auto_describe=False)
@@ -82,8 +92,7 @@ def shown(watch: Live) -> Shown:
 def test_rows_like_those_of_training_are_no_drift(
     watch: Live, predict: Predict, artifact: Artifact
 ) -> None:
-    for row in ROWS:
-        predict(row[None, :])
+    ask_for_each(ROWS, watch, predict)
     seen = shown(watch)
     assert seen["watched_rows_total",] == len(ROWS)
     for name in watch.names:
@@ -99,9 +108,7 @@ def test_rows_like_those_of_training_are_no_drift(
 def test_a_feature_that_moved_is_named_and_no_other(
     watch: Live, predict: Predict
 ) -> None:
-    X = ROWS + np.array([0.0, 4.0])
-    for row in X:
-        predict(row[None, :])
+    ask_for_each(ROWS + np.array([0.0, 4.0]), watch, predict)
     seen = shown(watch)
     drifted = [
         name
@@ -168,9 +175,7 @@ def test_what_was_long_ago_leaves_the_index(
     for step, rows in enumerate([ROWS + 5.0, ROWS + 5.0, ROWS, ROWS]):
         clock.now = step * live.WINDOW_S
         for _ in range(times):
-            for row in rows:
-                predict(row[None, :])
-            watch.fold()
+            ask_for_each(rows, watch, predict)
         if step == 1:
             assert shown(watch)[psi] > 1.0
     clock.now = 4 * live.WINDOW_S
@@ -210,8 +215,7 @@ def test_numbers_are_counted_by_bin(artifact: Artifact) -> None:
     )
     watch = Live(manifest)
     predict = watch.watched(lambda X: {"value": X[:, 0]})
-    for value in values:
-        predict(np.array([[value]]))
+    ask_for_each(values[:, None], watch, predict)
     seen = shown(watch)
     assert seen["predictions_total", "..9"] == 10
     assert seen["predictions_total", "89.."] == 10

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from fastapi import (
 from known import (
     CLASSES,
     ROWS,
+    KnownPredictor,
+    known,
     probabilities,
     values,
 )
@@ -42,7 +45,11 @@ from {{cookiecutter.__package_name}}.errors import (
 from {{cookiecutter.__package_name}}.model import (
     engine,
 )
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
 from {{cookiecutter.__package_name}}.model.predictor import (
+    Outputs,
     compilations,
 )
 from {{cookiecutter.__package_name}}.serving import (
@@ -502,6 +509,24 @@ def test_a_large_answer_is_the_same_as_many_small_ones(
     outputs = ask.v2(rows.ravel().tolist(), len(rows)).json()["outputs"]
     assert outputs[0]["data"] == [each["label"] for each in large]
     assert outputs[1]["data"] == [p for each in large for p in each["probabilities"]]
+
+
+def test_a_slow_model_keeps_nobody_else_waiting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick, names = KnownPredictor.predict, set()
+
+    def slow(self: KnownPredictor, X: Floats) -> Outputs:
+        time.sleep(0.002)
+        names.add(threading.current_thread().name.partition("_")[0])
+        return quick(self, X)
+
+    monkeypatch.setattr(KnownPredictor, "predict", slow)
+    with asking(known(), Settings()) as ask:
+        names.clear()
+        assert ask.v1([ask.row]).status_code == ask.v2(ask.row).status_code == 200
+        assert names == {"predict"}, "the threads of Workers"
+    assert "slow: requests of more than 0 bytes go to threads" in caplog.text
 
 
 @pytest.mark.parametrize(

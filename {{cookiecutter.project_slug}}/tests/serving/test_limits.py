@@ -3,15 +3,43 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
 from {{cookiecutter.__package_name}}.errors import (
     DeadlineExceeded,
     Overloaded,
 )
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
 from {{cookiecutter.__package_name}}.serving.limits import (
     Workers,
+    small_body,
 )
+
+
+@pytest.mark.parametrize(
+    ("row_s", "small"), [(0.00001, 1000), (0.0001, 8 * 5 * 4), (0.0011, 0)]
+)
+def test_a_small_body_holds_what_is_predicted_in_a_millisecond(
+    row_s: float, small: int
+) -> None:
+    now, asked = 0.0, 0
+
+    def predict(X: Floats) -> None:
+        nonlocal now, asked
+        assert X.shape == (len(X), 5)
+        now += row_s * len(X)
+        asked += len(X)
+
+    assert small_body(predict, 5, 1000, lambda: now) == small
+    assert now < 0.01, "a slow model is not asked for much"
+
+
+def test_what_else_the_machine_does_makes_no_model_slow() -> None:
+    steps = iter(np.tile([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], 50).cumsum())
+    assert small_body(len, 5, 1000, lambda: next(steps)) == 1000
 
 
 def test_what_is_over_the_queue_is_refused_at_once() -> None:

@@ -24,6 +24,9 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.errors import (
     SettingInvalid,
 )
+from {{cookiecutter.__package_name}}.serving import (
+    service as service_module,
+)
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
 )
@@ -90,6 +93,17 @@ def test_a_request_without_a_key_goes_by_its_id_or_by_lot(artifact: Artifact) ->
     trial = Trial(Settings(canary_uri="b", canary_percent=50), lambda _: artifact)
     assert len({trial.goes_to_canary({b"x-request-id": b"7"}) for _ in range(50)}) == 1
     assert len({trial.goes_to_canary({}) for _ in range(50)}) == 2
+
+
+def test_the_slower_of_the_two_says_what_a_small_request_is(
+    artifact: Artifact, other: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = iter((900, 100, 100, 900))
+    monkeypatch.setattr(service_module, "small_body", lambda *_: next(measured))
+    settings = Settings(canary_uri="other", canary_percent=50)
+    for _ in range(2):
+        with asking(artifact, settings, others={"other": other}) as ask:
+            assert ask.edge.service.small == 100
 
 
 def test_the_answer_says_who_gave_it_and_so_do_metrics_and_log(

@@ -48,7 +48,7 @@ LINGER_S = 1.0
 SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
 POLICY_VIOLATION = 1008
 NOT_MODIFIED = 304
-EVERY_S = 1.0
+EVERY_S = 0.1
 
 
 class Edge:
@@ -74,7 +74,6 @@ class Edge:
             model_v1: service.predict_v1,
             model_v2: service.infer_v2,
         }
-        self.small = min(SMALL, settings.max_body_bytes)
         # As they are asked for, with a root or after a proxy has cut it off.
         self.hot_urls = {
             (r + p).encode(): p for r in ("", self._root) for p in self._hot

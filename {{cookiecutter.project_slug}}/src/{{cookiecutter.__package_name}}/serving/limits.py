@@ -1,13 +1,54 @@
-"""How many large requests are computed at once: threads, a queue, and a deadline."""
+"""Which requests are large, and how many of these are computed at once.
+
+Small ones are answered in the event loop, where they cost least; but what takes a
+millisecond there keeps everybody else waiting, health included.
+"""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+
 from ..errors import DeadlineExceeded, Overloaded
+from ..model.arrays import Floats
 
 Result = TypeVar("Result")
+
+BRIEF_S = 0.001
+NUMBER_BYTES = 4  # of one number in a body with its comma; most take more
+TRIES = 3
+
+
+def small_body(
+    predict: Callable[[Floats], object],
+    width: int,
+    limit: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> int:
+    """Bytes of the largest body whose rows are predicted within BRIEF_S, up to `limit`.
+
+    0 when a single row takes longer. The number of rows is doubled, so that a slow
+    model is asked for few; of several tries the best counts, since what else the
+    machine does is no property of the model.
+    """
+    row_bytes = NUMBER_BYTES * width
+    most = max(limit // row_bytes, 1)
+    rows = 0
+    while rows < most:
+        more = min(2 * rows or 1, most)
+        X = np.zeros((more, width))
+        seconds = []
+        for _ in range(TRIES):
+            began = clock()
+            predict(X)
+            seconds.append(clock() - began)
+        if min(seconds) > BRIEF_S:
+            return rows * row_bytes
+        rows = more
+    return limit
 
 
 class Workers:

@@ -92,7 +92,7 @@ class Protocol(HttpToolsProtocol):
             and (b"connection" not in self.asked or parser.get_http_version() == "1.1")
             and not parser.should_upgrade()
             and NOT_AS_IT_IS.isdisjoint(self.asked)
-            and int(self.asked.get(b"content-length", b"0")) <= edge.small
+            and int(self.asked.get(b"content-length", b"0")) <= edge.service.small
         )
         # An earlier request of the connection is answered first, and a client that does
         # not read its answers gets no more of them.

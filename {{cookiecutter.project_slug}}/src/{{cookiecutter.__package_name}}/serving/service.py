@@ -19,7 +19,7 @@ from .cpu import threads
 from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
-from .limits import Workers
+from .limits import Workers, small_body
 from .rules import Rules
 from .validate import validate
 
@@ -43,6 +43,8 @@ class Service:
 
     Predictions are answered as soon as there is a model; ready comes a moment later,
     when the documented routes are there too.
+
+    small: bytes up to which a body is answered in the event loop; measured, not set.
     """
 
     def __init__(self, settings: Settings, load: Callable[[], Artifact]) -> None:
@@ -64,6 +66,7 @@ class Service:
             settings.deadline_s,
         )
         self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
+        self.small = min(SMALL, settings.max_body_bytes)
         self.load = load
 
     @property
@@ -89,7 +92,7 @@ class Service:
         try:
             artifact = await self._fetch()
             predictor = artifact.predictor()
-            await asyncio.to_thread(predictor.warm_up)
+            await asyncio.to_thread(self._warm_up, predictor)
         except Exception:
             self.phase = "failed to start"
             log.exception("the model can't be served")
@@ -114,6 +117,15 @@ class Service:
                 engine.COUNTED,
                 engine.AHEAD,
             )
+
+    def _warm_up(self, predictor: Predictor) -> None:
+        """All that a request runs is compiled; then see what a small request is."""
+        predictor.warm_up()
+        width, limit = len(predictor.features), self.small
+        self.small = small_body(predictor.predict, width, limit)
+        if self.small < limit:
+            said = "the model is slow: requests of more than %d bytes go to threads"
+            log.info(said, self.small)
 
     async def _fetch(self) -> Artifact:
         wait_s = RETRY_AFTER_S
@@ -146,7 +158,7 @@ class Service:
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """Run the steps here when that is quick, else in a thread."""
         try:
-            if len(body) <= SMALL and b"content-encoding" not in headers:
+            if len(body) <= self.small and b"content-encoding" not in headers:
                 return steps(body, headers)  # for these the way to a thread costs more
             return await self.workers.run(steps, body, headers)
         except FieldInvalid as error:

@@ -28,7 +28,7 @@ BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
-FLUSH_S = 0.05
+FLUSH_S = 0.01  # longer would be more lines at once, and all else waits for them
 
 
 # Beginning and end, method; route, status and version; rows, id, trace.
@@ -167,8 +167,8 @@ class Telemetry:
         shed.add_metric([], workers.shed)
         yield shed
         for name, about, value in (
-            ("requests_in_flight", "Large requests being computed.", workers.in_flight),
-            ("requests_queued", "Large requests that wait.", workers.queued),
+            ("requests_in_flight", "Requests in threads.", workers.in_flight),
+            ("requests_queued", "Requests that wait for a thread.", workers.queued),
             ("model_ready", "1 when ready, else 0.", int(service.ready)),
             ("kernel_compilations", "Programs compiled or loaded.", compilations()),
         ):

@@ -80,6 +80,7 @@ class Trial(Service):
         if canary := found.get("canary"):
             self._salt = canary.version.encode()[:64]
             self.canary = canary
+            self.small = min(self.small, canary.small)
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """As the service does; failures are answered too, so each has a version."""
