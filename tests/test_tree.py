@@ -107,6 +107,7 @@ src/wine_classifier/scoring/plan.py
 src/wine_classifier/scoring/tables.py
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
+src/wine_classifier/serving/careful.py
 src/wine_classifier/serving/compiled.py
 src/wine_classifier/serving/cpu.py
 src/wine_classifier/serving/decode.py
@@ -186,6 +187,7 @@ tests/serving/test_limits.py
 tests/serving/test_observability.py
 tests/serving/test_probe.py
 tests/serving/test_page.py
+tests/serving/test_quick.py
 tests/serving/test_routes.py
 tests/serving/test_rules.py
 tests/serving/test_server.py

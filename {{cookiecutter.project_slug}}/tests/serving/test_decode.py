@@ -13,7 +13,6 @@ from {{cookiecutter.__package_name}}.errors import (
 )
 from {{cookiecutter.__package_name}}.serving import (
     decode,
-    quick,
 )
 from {{cookiecutter.__package_name}}.serving.numbers import (
     DATATYPES,
@@ -40,17 +39,6 @@ def tensor(**changes: object) -> dict[str, object]:
     return {name: each for name, each in merged.items() if each is not None}
 
 
-def test_both_parsers_read_the_same_numbers() -> None:
-    random = np.random.default_rng(20261122)
-    scales = 10.0 ** random.integers(-300, 300, size=(500, 3))
-    X = random.normal(size=(500, 3)) * scales
-    body = json.dumps({"instances": X.tolist()}).encode()
-    quickly = quick.rows_at_once(body, 3, MOST)
-    careful = decode.decode_json(decode.v1_body, body).instances
-    np.testing.assert_array_equal(quickly, X)
-    np.testing.assert_array_equal(careful, X)
-
-
 def test_what_is_decoded_can_be_given_to_the_kernel_as_it_is() -> None:
     for query in (
         v1('{"instances": [[1, 2, 3]]}'),
@@ -66,72 +54,6 @@ def test_what_is_decoded_can_be_given_to_the_kernel_as_it_is() -> None:
         assert query.X.dtype == np.float64
         assert query.X.flags.c_contiguous
         assert query.X.flags.writeable, "a read-only array would be compiled for anew"
-
-
-def large(data: object, **changes: object) -> bytes:
-    """A V2 body that is long enough for the quick way."""
-    whole = tensor(**{"shape": [500, 3], "data": data, **changes})
-    return json.dumps({"inputs": [whole], "id": "x"}).encode()
-
-
-def test_the_quick_way_reads_a_large_flat_tensor() -> None:
-    data = [i / 7 for i in range(1500)]
-    query = quick.tensor_at_once(large(data), "features", 3)
-    assert query is not None
-    assert query[0].ravel().tolist() == data
-    assert query[1] == "x"
-    nested = np.reshape(data, (500, 3)).tolist()
-    again = decode.decode_v2(large(nested), 3, MOST)
-    assert again.id == "x"
-    np.testing.assert_array_equal(again.X, query[0])
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"name": "x"},
-        {"datatype": "BYTES"},
-        {"data": [300] * 1500, "datatype": "INT8"},
-        {"shape": [500.0, 3]},
-        {"shape": [500, 3.0]},
-        {"shape": [500, 4]},
-        {"shape": [500]},
-        {"shape": [-500, 3]},
-        {"parameters": {}},
-        {"data": [1] * 1499 + ["1"]},
-        {"data": None},
-        {"data": "abc"},
-        {"data": [[1, 2, 3]] * 499},
-        {"data": [[1, 2, 3]] * 498 + [[1, 2], [1, 2, 3, 4]]},
-        {"data": [1] * 1499},
-    ],
-)
-def test_the_quick_way_leaves_everything_unusual_to_the_careful_one(
-    changes: dict[str, object],
-) -> None:
-    body = large(**{"data": [1] * 1500, **changes})
-    assert quick.tensor_at_once(body, "features", 3) is None
-
-
-@pytest.mark.parametrize("more", ['"outputs":{}', '"id":"y"', '"a":{}', '"inputs":[]'])
-def test_the_quick_way_takes_no_more_than_it_reads(more: str) -> None:
-    body = large([1] * 1500)
-    assert quick.tensor_at_once(body, "features", 3) is not None
-    longer = body.removesuffix(b"}") + f",{more}".encode() + b"}"
-    assert quick.tensor_at_once(longer, "features", 3) is None
-    rows = json.dumps({"instances": [[1.0] * 3] * 1000}).encode()
-    assert quick.rows_at_once(rows, 3, MOST) is not None
-    assert quick.rows_at_once(rows, 3, 999) is None
-    longer = rows.removesuffix(b"}") + f",{more}".encode() + b"}"
-    assert quick.rows_at_once(longer, 3, MOST) is None
-
-
-@pytest.mark.parametrize("value", ['{"aaa": 1}', '"abc"', "1", "null", "[]", "[[]]"])
-def test_the_quick_way_survives_anything_in_place_of_the_rows(value: str) -> None:
-    body = b'{"instances": %b, "x": [[]]}' % value.encode()
-    assert quick.rows_at_once(body, 3, MOST) is None
-    with pytest.raises(FieldInvalid):
-        decode.decode_v1(body, NAMES, MOST)
 
 
 @pytest.mark.parametrize("filler", ["[]", "{}", "1", "[1]"])

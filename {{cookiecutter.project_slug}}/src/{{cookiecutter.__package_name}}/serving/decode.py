@@ -1,7 +1,7 @@
 """Request bytes in, a query out: the two protocols, in JSON and in binary.
 
-msgspec reads a body, and says exactly what is wrong with it and where. A large body of
-the usual shape goes the quick way first.
+A large body of the usual shape goes the quick way; all others go the careful one, which
+says exactly what is wrong with them and where.
 """
 
 import re
@@ -10,15 +10,22 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..errors import BodyTooLarge, FieldInvalid, Malformed
+from ..errors import FieldInvalid, Malformed
 from ..model.arrays import Floats
+from .careful import check_size, decode_json, parts, set_apart
 from .numbers import DATATYPES, from_bytes, from_lists
-from .quick import count, rows_at_once, tensor_at_once
+from .quick import (
+    NEXT_NUMBER,
+    NEXT_ROW,
+    Place,
+    first,
+    numbers_at_once,
+    rows_at_once,
+)
 
 INPUT = "features"
 DATA = f"inputs.{INPUT}.data"
 LARGE = 4096  # bytes from which on the quick way pays
-SPARE = 64  # brackets and commas that are not data
 
 Json = dict[str, Any]
 
@@ -65,26 +72,47 @@ def decode_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Query:
 
     Fails: Malformed, FieldInvalid, BodyTooLarge.
     """
+    X = large_v1(body, features, max_rows) if len(body) > LARGE else None
+    return Query(read_rows(body, features) if X is None else X)
+
+
+def large_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Floats | None:
+    """The rows, read quickly or some at a time; None when they can't be."""
     width = len(features)
-    if len(body) > LARGE:
-        X = rows_at_once(body, width, max_rows)
-        if X is not None:
-            return Query(X)
-        check_size(body, width, max_rows)
+    found = set_apart(body, b"instances", v1_body)
+    X = rows_at_once(body, found[1], width, max_rows) if found else None
+    if X is not None:
+        return X
+    check_size(body, width, max_rows)
+    if found is None:
+        return None
+    tables, n = [], 0
     try:
-        rows = decode_json(v1_body, body).instances
+        for part in parts(body, found[1], NEXT_ROW):
+            tables.append(read_rows(part, features, n))
+            n += len(tables[-1])
+    except Malformed:  # as a part at least
+        return None
+    return np.concatenate(tables)
+
+
+def read_rows(body: bytes, features: tuple[str, ...], before: int = 0) -> Floats:
+    """before: how many rows came in earlier parts of the request."""
+    try:
+        rows = decode_json(v1_body, body, before).instances
     except FieldInvalid as error:
-        raise null_by_name(body, features) or error from None
+        raise null_by_name(body, features, before) or error from None
     if not rows:
         raise FieldInvalid("instances", "one row or more", "none")
+    width = len(features)
     table = np.empty((len(rows), width))
-    for i, row in enumerate(rows):
+    for i, row in enumerate(rows, before):
         if isinstance(row, dict):
             row = by_name(row, features, i)
         if len(row) != width:
             raise FieldInvalid(f"instances[{i}]", f"{width} numbers", len(row))
-        table[i] = row
-    return Query(table)
+        table[i - before] = row
+    return table
 
 
 def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[float]:
@@ -100,14 +128,16 @@ def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[fl
     return [row[name] for name in features]
 
 
-def null_by_name(body: bytes, features: tuple[str, ...]) -> FieldInvalid | None:
+def null_by_name(
+    body: bytes, features: tuple[str, ...], before: int
+) -> FieldInvalid | None:
     """msgspec doesn't say which member of an object is null, so look again."""
     try:
         request = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None  # faults behind the one that was found
     rows = request.get("instances") if isinstance(request, dict) else None
-    for i, row in enumerate(rows if isinstance(rows, list) else ()):
+    for i, row in enumerate(rows if isinstance(rows, list) else (), before):
         for name in features if isinstance(row, dict) else ():
             if row.get(name, 0) is None:
                 field = f"instances[{i}].{name}"
@@ -129,13 +159,9 @@ def decode_v2(
             raise FieldInvalid(
                 "Inference-Header-Content-Length", f"at most {len(body)}", json_length
             )
-    if len(head) > LARGE:
-        check_size(head, width, max_rows)
-        found = tensor_at_once(head, INPUT, width) if not tail else None
-        if found is not None:
-            return Query(*found)
-    request = decode_json(v2_body, head)
-    X = read_tensor(request.inputs, tail, width)
+    large = large_v2(head, width, max_rows) if len(head) > LARGE else None
+    request, data = large or (decode_json(v2_body, head), None)
+    X = read_tensor(request.inputs, tail, width, data)
     if not request.outputs and not request.parameters:
         return Query(X, request.id)
     wants_binary = (request.parameters or {}).get("binary_data_output") is True
@@ -146,8 +172,47 @@ def decode_v2(
     return Query(X, request.id, outputs or None, wants_binary)
 
 
-def read_tensor(inputs: list[V2Input], tail: bytes, width: int) -> Floats:
-    """The one input tensor, from its lists or from the bytes behind the JSON."""
+def large_v2(head: bytes, width: int, max_rows: int) -> tuple[V2Body, Floats] | None:
+    """The request and, read quickly or in parts, its data; None when they can't be."""
+    data = None
+    found = set_apart(head, b"data", v2_body)
+    # The list may have been that of something else.
+    if found is None or [tensor.data for tensor in found[0].inputs] != [[]]:
+        check_size(head, width, max_rows)
+        return None
+    request, place = found
+    nested = first(head, place[0]) == b"["
+    if nested:
+        data = rows_at_once(head, place, width, max_rows)
+    else:
+        data = numbers_at_once(head, place, max_rows * width)
+    if data is None:
+        check_size(head, width, max_rows)
+        data = numbers_in_parts(head, place, NEXT_ROW if nested else NEXT_NUMBER)
+    return None if data is None else (request, data)
+
+
+def numbers_in_parts(
+    head: bytes, place: Place, between: re.Pattern[bytes]
+) -> Floats | None:
+    arrays, n = [], 0
+    try:
+        for part in parts(head, place, between):
+            data = decode_json(v2_body, part, n).inputs[0].data
+            arrays.append(np.array(data, dtype=np.float64))
+            n += len(data)
+        return np.concatenate(arrays)
+    except (Malformed, ValueError):  # as a part at least; rows of several lengths
+        return None
+
+
+def read_tensor(
+    inputs: list[V2Input], tail: bytes, width: int, data: Floats | None
+) -> Floats:
+    """The one input tensor, from its lists or from the bytes behind the JSON.
+
+    data: its numbers, when they have been read already.
+    """
     if len(inputs) != 1 or inputs[0].name != INPUT:
         names = ", ".join(repr(tensor.name) for tensor in inputs[:9]) or "none"
         raise FieldInvalid("inputs", f"one tensor, {INPUT!r}", names)
@@ -166,7 +231,8 @@ def read_tensor(inputs: list[V2Input], tail: bytes, width: int) -> Floats:
         if tail:
             expected = "binary_data_size, since bytes follow the JSON"
             raise FieldInvalid(f"inputs.{INPUT}.parameters", expected, "none")
-        return from_lists(DATA, tensor.data, shape[0], width, kind)
+        lists = tensor.data if data is None else data
+        return from_lists(DATA, lists, shape[0], width, kind)
     if tensor.data is not None:
         raise FieldInvalid(DATA, "none beside binary_data_size", "data")
     expected_size = shape[0] * width * kind.itemsize
@@ -176,53 +242,3 @@ def read_tensor(inputs: list[V2Input], tail: bytes, width: int) -> Floats:
     if len(tail) != expected_size:
         raise FieldInvalid("body", f"{expected_size} bytes of tensor", len(tail))
     return from_bytes(DATA, tail, shape[0], width, kind)
-
-
-def check_size(body: bytes, width: int, max_rows: int) -> None:
-    """Refuse a body that would cost more to decode than the largest that is allowed.
-
-    A list of a million empty lists is two megabytes of text and a hundred of memory.
-    Fails: BodyTooLarge.
-    """
-    lists, objects, commas = (count(mark, body) for mark in (b"[", b"{", b","))
-    if lists + objects > max_rows + SPARE or commas > max_rows * width + SPARE:
-        raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
-
-
-def decode_json(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
-    """Fails: Malformed when it is no JSON, FieldInvalid naming the place of a fault."""
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec doesn't look into names that it skips
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise explain(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed("JSON", str(error)) from None
-    except RecursionError:
-        raise Malformed("JSON", "lists nested too deep") from None
-
-
-WORDS = {
-    "float": "a number",
-    "int": "a whole number",
-    "str": "a string",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
-
-
-def explain(text: str) -> FieldInvalid:
-    """msgspec's words in the form of our own: place, expected, received."""
-    reason, _, place = text.partition(" - at `$")
-    place = place.strip("`.") or "body"
-    if match := re.fullmatch(r"Expected `(.+)`, got `(.+)`", reason):
-        expected = " or ".join(WORDS.get(w, w) for w in match[1].split(" | "))
-        received = WORDS.get(match[2], match[2])
-        cell = re.search(r"\[(\d+)\]$", place) if received == "null" else None
-        return FieldInvalid(place, expected, received, int(cell[1]) if cell else None)
-    if match := re.search(r"missing required field `(.+)`", reason):
-        return FieldInvalid(place, f"field {match[1]!r}", "none")
-    return FieldInvalid(place, "a number within float64", reason.lower())

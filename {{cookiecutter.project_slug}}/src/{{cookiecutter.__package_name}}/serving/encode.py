@@ -45,7 +45,9 @@ def encode_v1(outputs: Outputs) -> bytes:
         encode_json(v1_rows({k: v[i : i + SLICE] for k, v in outputs.items()}))[1:-1]
         for i in range(0, n, SLICE)
     ]
-    return b'{"predictions":[%b]}' % b",".join(parts)
+    parts[0] = b'{"predictions":[' + parts[0]
+    parts[-1] += b"]}"
+    return b",".join(parts)  # the whole is copied once
 
 
 def v1_rows(outputs: Outputs) -> list[Any]:

@@ -33,7 +33,7 @@ def from_lists(field: str, data: object, n: int, width: int, kind: Kind) -> Floa
     received = "none"
     if data is not None:
         try:
-            values = np.array(data, dtype=np.float64)
+            values = np.asarray(data, dtype=np.float64)
         except ValueError:
             received = "lists that differ in length, or a mixture"
         else:

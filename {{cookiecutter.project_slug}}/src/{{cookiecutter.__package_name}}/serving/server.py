@@ -21,6 +21,9 @@ from .tracing import trace
 
 log = logging.getLogger(__name__)
 
+# So long a thread that computes keeps the event loop waiting. Python's own 5 ms come
+# several times in each request, and more often the more threads there are.
+SWITCH_S = 0.0005
 MAX_HEAD_BYTES = 65_536
 HURRY_S = 1.0
 # Headers of a body that has to be waited for, or unpacked.
@@ -218,6 +221,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
     environment: says whether and where traces go.
     """
     log_as_json(settings.log_level)
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         trace(edge, environment),
         loop="asyncio" if sys.platform == "win32" else "uvloop",

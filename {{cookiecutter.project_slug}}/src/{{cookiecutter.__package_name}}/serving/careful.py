@@ -1,0 +1,100 @@
+"""JSON in, what it says out; or exactly what is wrong with it, and where.
+
+msgspec reads it. It keeps the GIL meanwhile, so a body with one long list can be read
+in parts, each of which is the same request with some members of the list.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ..errors import BodyTooLarge, FieldInvalid, Malformed
+from .quick import Place, count, find_list, slices
+
+Decoder = msgspec.json.Decoder[Any]
+
+REST = 4096  # bytes of what is usual around a list
+SPARE = 64  # brackets and commas that are not data
+
+# The number of a row of V1, or of a member of V2's data, as msgspec writes it.
+MEMBER = re.compile(r"(?<=\.instances\[)\d+|(?<=\.data\[)\d+")
+
+WORDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def decode_json(decoder: Decoder, body: bytes, before: int = 0) -> Any:
+    """before: how many members of the list came in earlier parts of the request.
+
+    Fails: Malformed when it is no JSON, FieldInvalid naming the place of a fault.
+    """
+    try:
+        if not body.isascii():
+            body.decode()  # msgspec doesn't look into names that it skips
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise explain(str(error), before) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed("JSON", str(error)) from None
+    except RecursionError:
+        raise Malformed("JSON", "lists nested too deep") from None
+
+
+def set_apart(body: bytes, name: bytes, decoder: Decoder) -> tuple[Any, Place] | None:
+    """The request with its one long list empty, and the place of the list's members.
+
+    None when the request is not as usual, or wrong.
+    """
+    place = find_list(body, name)
+    if place is None:
+        return None
+    rest = body[: place[0]] + body[place[1] :]
+    # With the name there twice, or spelt with an escape, another list could be meant.
+    if len(rest) > REST or rest.count(b'"%b"' % name) != 1 or b"\\" in rest:
+        return None
+    try:
+        return decode_json(decoder, rest), place
+    except (FieldInvalid, Malformed):
+        return None
+
+
+def parts(body: bytes, place: Place, between: re.Pattern[bytes]) -> Iterator[bytes]:
+    """The same request with some members of its list at a time."""
+    begin, end = place
+    for text in slices(body, place, between):
+        yield body[:begin] + text + body[end:]
+
+
+def check_size(body: bytes, width: int, max_rows: int) -> None:
+    """Refuse a body that would cost more to decode than the largest that is allowed.
+
+    A list of a million empty lists is two megabytes of text and a hundred of memory.
+    Fails: BodyTooLarge.
+    """
+    lists, objects, commas = (count(mark, body) for mark in (b"[", b"{", b","))
+    if lists + objects > max_rows + SPARE or commas > max_rows * width + SPARE:
+        raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
+
+
+def explain(text: str, before: int) -> FieldInvalid:
+    """msgspec's words in the form of our own: place, expected, received."""
+    text = MEMBER.sub(lambda number: str(int(number[0]) + before), text)
+    reason, _, place = text.partition(" - at `$")
+    place = place.strip("`.") or "body"
+    if match := re.fullmatch(r"Expected `(.+)`, got `(.+)`", reason):
+        expected = " or ".join(WORDS.get(w, w) for w in match[1].split(" | "))
+        received = WORDS.get(match[2], match[2])
+        cell = re.search(r"\[(\d+)\]$", place) if received == "null" else None
+        return FieldInvalid(place, expected, received, int(cell[1]) if cell else None)
+    if match := re.search(r"missing required field `(.+)`", reason):
+        return FieldInvalid(place, f"field {match[1]!r}", "none")
+    return FieldInvalid(place, "a number within float64", reason.lower())
