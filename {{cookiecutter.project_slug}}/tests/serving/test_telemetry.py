@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+from typing import (
+    Literal,
+)
 
 import pytest
 from asking import (
@@ -89,6 +92,21 @@ def test_every_request_leaves_one_line_that_is_json(artifact: Artifact) -> None:
         assert second["route"] == "other"
         assert "injected" not in second
         assert str(ask.row[-1]) not in out.getvalue(), "payloads are never logged"
+
+
+@pytest.mark.parametrize(
+    ("level", "lines"), [("debug", 1), ("info", 1), ("warning", 0), ("error", 0)]
+)
+def test_a_request_is_worth_a_line_of_level_info(
+    artifact: Artifact, level: Literal["debug", "info", "warning", "error"], lines: int
+) -> None:
+    with asking(artifact, Settings(log_level=level)) as ask:
+        out = ask.edge.telemetry._out = io.StringIO()
+        ask.v1([ask.row])
+        ask.edge.telemetry.flush()
+        assert len(out.getvalue().splitlines()) == lines
+        series = ("200", V1, ask.edge.service.version)
+        assert scrape(ask)["http_requests_total", series] == 1, "counted all the same"
 
 
 def test_a_broken_pipe_breaks_no_request(artifact: Artifact) -> None:

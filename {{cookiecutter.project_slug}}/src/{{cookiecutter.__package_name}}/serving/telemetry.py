@@ -52,6 +52,7 @@ class Telemetry:
         self.series: defaultdict[tuple[str, int, str], Series] = defaultdict(Series)
         self.rows = 0
         self._out = out
+        self._writes = service.settings.log_level in ("debug", "info")
         self._notes: list[Note] = []
         self._second = 0
         self._prefix = ""
@@ -103,6 +104,8 @@ class Telemetry:
         counted.seconds += elapsed
         counted.buckets[bisect_left(BUCKETS, elapsed)] += 1
         self.rows += rows
+        if not self._writes:
+            return ""
         route, status, version = series
         if version:  # it may be another than the one in service
             trace = f'{trace},"version":"{version}"'
