@@ -91,7 +91,7 @@ def large_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Floats | 
         for part in parts(body, found[1], NEXT_ROW):
             tables.append(read_rows(part, features, n))
             n += len(tables[-1])
-    except Malformed:  # as a part at least
+    except Malformed:  # by itself; it may be right as a whole
         return None
     return np.concatenate(tables)
 
@@ -174,7 +174,6 @@ def decode_v2(
 
 def large_v2(head: bytes, width: int, max_rows: int) -> tuple[V2Body, Floats] | None:
     """The request and, read quickly or in parts, its data; None when they can't be."""
-    data = None
     found = set_apart(head, b"data", v2_body)
     # The list may have been that of something else.
     if found is None or [tensor.data for tensor in found[0].inputs] != [[]]:
@@ -202,7 +201,7 @@ def numbers_in_parts(
             arrays.append(np.array(data, dtype=np.float64))
             n += len(data)
         return np.concatenate(arrays)
-    except (Malformed, ValueError):  # as a part at least; rows of several lengths
+    except (Malformed, ValueError):  # a part by itself, or rows of several lengths
         return None
 
 
