@@ -50,7 +50,7 @@ REFUSED = [
     ("ML_MAX_ROWS", "0", "rows of one request, 1 or more"),
     ("ML_MAX_ROWS", "1.5", "rows of one request, 1 or more"),
     ("ML_MAX_IN_FLIGHT", "-1", "requests in threads at once; 0 is one per core"),
-    ("ML_MAX_QUEUE", "-1", "requests that may wait for a thread, 0 or more"),
+    ("ML_MAX_QUEUE", "-1", "larger requests that may wait, 0 or more"),
     ("ML_DEADLINE_S", "0", "seconds, more than 0, up to 3600"),
     ("ML_DEADLINE_S", "nan", "seconds, more than 0, up to 3600"),
     ("ML_DEADLINE_S", "inf", "seconds, more than 0, up to 3600"),

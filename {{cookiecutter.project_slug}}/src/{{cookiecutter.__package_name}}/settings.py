@@ -41,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="requests in threads at once; 0 is one per core", ge=0),
     ] = 0
     max_queue: Annotated[
-        int, Meta(description="requests that may wait for a thread, 0 or more", ge=0)
+        int, Meta(description="larger requests that may wait, 0 or more", ge=0)
     ] = 32
     deadline_s: Annotated[
         float, Meta(description="seconds, more than 0, up to 3600", gt=0, le=3600)

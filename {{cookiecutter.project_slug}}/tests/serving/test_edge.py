@@ -58,6 +58,9 @@ from {{cookiecutter.__package_name}}.serving import (
 from {{cookiecutter.__package_name}}.serving.edge import (
     Edge,
 )
+from {{cookiecutter.__package_name}}.serving.limits import (
+    Workers,
+)
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
 )
@@ -509,6 +512,34 @@ def test_a_large_answer_is_the_same_as_many_small_ones(
     outputs = ask.v2(rows.ravel().tolist(), len(rows)).json()["outputs"]
     assert outputs[0]["data"] == [each["label"] for each in large]
     assert outputs[1]["data"] == [p for each in large for p in each["probabilities"]]
+
+
+@pytest.mark.parametrize(
+    ("size", "turns", "threads"),
+    [(32_768, 0, 0), (32_769, 1, 0), (100_000, 1, 0), (100_001, 0, 1)],
+)
+def test_a_larger_request_gets_its_turn_or_a_thread(
+    size: int, turns: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def counted(name: str) -> None:
+        way = getattr(Workers, name)
+
+        async def way_and_count(*arguments: object) -> object:
+            taken.append(name)
+            return await way(*arguments)
+
+        monkeypatch.setattr(Workers, name, way_and_count)
+
+    counted("in_turn")
+    counted("run")
+    monkeypatch.setattr(service_module, "brief_body", lambda *_: 100_000)
+    with asking(known(), Settings()) as ask:
+        body = json.dumps({"instances": [ask.row]}).ljust(size)
+        answer = ask.client.post(V1, content=body)
+        assert answer.json() == ask.v1([ask.row]).json()
+        assert (taken.count("in_turn"), taken.count("run")) == (turns, threads)
 
 
 def test_a_slow_model_keeps_nobody_else_waiting(

@@ -15,14 +15,14 @@ from {{cookiecutter.__package_name}}.model.arrays import (
 )
 from {{cookiecutter.__package_name}}.serving.limits import (
     Workers,
-    small_body,
+    brief_body,
 )
 
 
 @pytest.mark.parametrize(
     ("row_s", "small"), [(0.00001, 1000), (0.0001, 8 * 5 * 4), (0.0011, 0)]
 )
-def test_a_small_body_holds_what_is_predicted_in_a_millisecond(
+def test_a_brief_body_holds_what_is_predicted_in_a_millisecond(
     row_s: float, small: int
 ) -> None:
     now, asked = 0.0, 0
@@ -33,13 +33,13 @@ def test_a_small_body_holds_what_is_predicted_in_a_millisecond(
         now += row_s * len(X)
         asked += len(X)
 
-    assert small_body(predict, 5, 1000, lambda: now) == small
+    assert brief_body(predict, 5, 1000, clock=lambda: now) == small
     assert now < 0.01, "a slow model is not asked for much"
 
 
 def test_what_else_the_machine_does_makes_no_model_slow() -> None:
     steps = iter(np.tile([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], 50).cumsum())
-    assert small_body(len, 5, 1000, lambda: next(steps)) == 1000
+    assert brief_body(len, 5, 1000, clock=lambda: next(steps)) == 1000
 
 
 def test_what_is_over_the_queue_is_refused_at_once() -> None:
@@ -110,6 +110,52 @@ def test_what_still_waits_at_the_end_is_cancelled() -> None:
             await waiting
         go_on.set()
         assert await first
+
+    asyncio.run(scenario())
+
+
+def test_others_come_between_two_turns() -> None:
+    async def scenario() -> None:
+        workers = Workers(threads=1, queue=9, deadline_s=20)
+        seen: list[str] = []
+
+        async def round_by_round() -> None:
+            while seen.count("turn") < 4:
+                seen.append("round")
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(round_by_round())
+        turns = [
+            asyncio.create_task(workers.in_turn(seen.append, "turn")) for _ in range(4)
+        ]
+        await asyncio.sleep(0)
+        assert (workers.in_flight, workers.queued) == (1, 2), "the first has been"
+        turns.pop().cancel()  # the client has gone
+        await asyncio.sleep(0)
+        turns.append(asyncio.create_task(workers.in_turn(seen.append, "turn")))
+        await asyncio.gather(*turns, others)
+        assert workers.taken == 0
+        assert seen.count("turn") == 4
+        assert "turn turn" not in " ".join(seen)
+        assert await workers.in_turn(int) == 0, "without a wait, and with nobody before"
+        workers.close()
+
+    asyncio.run(scenario())
+
+
+def test_turns_have_the_same_queue_and_deadline() -> None:
+    async def scenario() -> None:
+        workers = Workers(threads=1, queue=1, deadline_s=0)
+        at_once, *waited, refused = await asyncio.gather(
+            *(workers.in_turn(int) for _ in range(4)), return_exceptions=True
+        )
+        assert at_once == 0
+        assert [type(each) for each in waited] == [DeadlineExceeded] * 2
+        assert isinstance(refused, Overloaded)
+        with pytest.raises(ZeroDivisionError):
+            await workers.in_turn(divmod, 1, 0)
+        assert workers.taken == 0
+        workers.close()
 
     asyncio.run(scenario())
 

@@ -99,7 +99,7 @@ def test_the_slower_of_the_two_says_what_a_small_request_is(
     artifact: Artifact, other: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = iter((900, 100, 100, 900))
-    monkeypatch.setattr(service_module, "small_body", lambda *_: next(measured))
+    monkeypatch.setattr(service_module, "brief_body", lambda *_: next(measured))
     settings = Settings(canary_uri="other", canary_percent=50)
     for _ in range(2):
         with asking(artifact, settings, others={"other": other}) as ask:

@@ -1,11 +1,13 @@
 """Which requests are large, and how many of these are computed at once.
 
 Small ones are answered in the event loop, where they cost least; but what takes a
-millisecond there keeps everybody else waiting, health included.
+millisecond there keeps everybody else waiting, health included. So those that come near
+it take turns, and larger ones go to threads.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -17,18 +19,19 @@ from ..model.arrays import Floats
 
 Result = TypeVar("Result")
 
-BRIEF_S = 0.001
+BRIEF_S, TURN_S = 0.001, 0.002
 NUMBER_BYTES = 4  # of one number in a body with its comma; most take more
 TRIES = 3
 
 
-def small_body(
-    predict: Callable[[Floats], object],
+def brief_body(
+    answer: Callable[[Floats], object],
     width: int,
     limit: int,
+    within_s: float = BRIEF_S,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """Bytes of the largest body whose rows are predicted within BRIEF_S, up to `limit`.
+    """Bytes of the largest body whose rows are answered in that time, up to `limit`.
 
     0 when a single row takes longer. The number of rows is doubled, so that a slow
     model is asked for few; of several tries the best counts, since what else the
@@ -43,16 +46,16 @@ def small_body(
         seconds = []
         for _ in range(TRIES):
             began = clock()
-            predict(X)
+            answer(X)
             seconds.append(clock() - began)
-        if min(seconds) > BRIEF_S:
+        if min(seconds) > within_s:
             return rows * row_bytes
         rows = more
     return limit
 
 
 class Workers:
-    """Threads for large requests; parser and kernel release the GIL in them.
+    """Turns for requests of a millisecond or two, and threads for larger ones.
 
     A slot is given back when its thread ends, not when the client stops waiting:
     otherwise work that nobody waits for would pile up behind a limit that looks kept.
@@ -65,6 +68,8 @@ class Workers:
         self.taken = 0
         self.shed = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turning = False
 
     @property
     def in_flight(self) -> int:
@@ -83,7 +88,7 @@ class Workers:
             )
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Fails: Overloaded at once when all is taken; DeadlineExceeded."""
+        """In a thread. Fails: Overloaded at once, if all is taken; DeadlineExceeded."""
         self.check_room()
         self.taken += 1
         loop = asyncio.get_running_loop()
@@ -115,6 +120,41 @@ class Workers:
     def _give_up(self, answer: asyncio.Future[Result]) -> None:
         if not answer.done():
             answer.set_exception(DeadlineExceeded(self.deadline_s))
+
+    async def in_turn(
+        self, function: Callable[..., Result], *arguments: object
+    ) -> Result:
+        """In the event loop, once in each of its rounds, so that others come between.
+
+        On the way to a thread and back a tenth of such a request's time is lost.
+        Fails: Overloaded at once, if all is taken; DeadlineExceeded.
+        """
+        self.check_room()
+        self.taken += 1
+        try:
+            loop = asyncio.get_running_loop()
+            if self._turning:
+                until = loop.time() + self.deadline_s
+                turn: asyncio.Future[None] = loop.create_future()
+                self._waiting.append(turn)
+                await turn
+                if loop.time() > until:
+                    raise DeadlineExceeded(self.deadline_s)
+            else:
+                self._turning = True
+                loop.call_soon(self._next_turn)
+            return function(*arguments)
+        finally:
+            self.taken -= 1
+
+    def _next_turn(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else nobody waits for it any more
+                turn.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next_turn)
+                return
+        self._turning = False
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

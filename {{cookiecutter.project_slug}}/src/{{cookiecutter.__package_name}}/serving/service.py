@@ -11,6 +11,7 @@ from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady, StoreUnreachable
 from ..model import engine
+from ..model.arrays import Floats
 from ..model.predictor import Predictor, compilations, compiled_anew
 from ..monitoring.live import Live, Predict
 from ..settings import Settings
@@ -19,7 +20,7 @@ from .cpu import threads
 from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
-from .limits import Workers, small_body
+from .limits import TURN_S, Workers, brief_body
 from .rules import Rules
 from .validate import validate
 
@@ -35,6 +36,9 @@ Steps = Callable[[bytes, Headers], Reply]
 # Until a store can be reached: soon again, then ever more rarely.
 RETRY_AFTER_S, RETRY_AT_MOST_S = 1.0, 30.0
 
+# Bytes up to which a body may be answered in the event loop, as one of its turns.
+MEDIUM = 131_072
+
 JSON_TYPES = {b"application/json", b"application/octet-stream"}
 
 
@@ -44,7 +48,8 @@ class Service:
     Predictions are answered as soon as there is a model; ready comes a moment later,
     when the documented routes are there too.
 
-    small: bytes up to which a body is answered in the event loop; measured, not set.
+    small, medium: bytes up to which a body is answered in the event loop, at once or
+    when its turn comes. By what the model takes they are less; measured, not set.
     """
 
     def __init__(self, settings: Settings, load: Callable[[], Artifact]) -> None:
@@ -67,6 +72,7 @@ class Service:
         )
         self.bodies = Bodies(settings.max_body_bytes, self.workers.check_room)
         self.small = min(SMALL, settings.max_body_bytes)
+        self.medium = min(MEDIUM, settings.max_body_bytes)
         self.load = load
 
     @property
@@ -119,13 +125,21 @@ class Service:
             )
 
     def _warm_up(self, predictor: Predictor) -> None:
-        """All that a request runs is compiled; then see what a small request is."""
+        """All that a request runs is compiled; then see what is small, and medium."""
         predictor.warm_up()
-        width, limit = len(predictor.features), self.small
-        self.small = small_body(predictor.predict, width, limit)
+        predict, width, limit = predictor.predict, len(predictor.features), self.small
+        self.small = min(limit, brief_body(predict, width, limit))
         if self.small < limit:
+            self.medium = self.small
             said = "the model is slow: requests of more than %d bytes go to threads"
             log.info(said, self.small)
+            return
+
+        def answer(X: Floats) -> bytes:  # of many rows, writing takes longest
+            return encode_v1(predict(X))
+
+        limit = self.medium
+        self.medium = min(limit, brief_body(answer, width, limit, TURN_S))
 
     async def _fetch(self) -> Artifact:
         wait_s = RETRY_AFTER_S
@@ -156,11 +170,13 @@ class Service:
         self.draining = True
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """Run the steps here when that is quick, else in a thread."""
+        """Run the steps here when that is quick, in turn or in a thread when not."""
         try:
-            if len(body) <= self.small and b"content-encoding" not in headers:
-                return steps(body, headers)  # for these the way to a thread costs more
-            return await self.workers.run(steps, body, headers)
+            if b"content-encoding" in headers or len(body) > self.medium:
+                return await self.workers.run(steps, body, headers)
+            if len(body) > self.small:
+                return await self.workers.in_turn(steps, body, headers)
+            return steps(body, headers)
         except FieldInvalid as error:
             self.count_missing(error)
             raise

@@ -170,8 +170,8 @@ class Telemetry:
         shed.add_metric([], workers.shed)
         yield shed
         for name, about, value in (
-            ("requests_in_flight", "Requests in threads.", workers.in_flight),
-            ("requests_queued", "Requests that wait for a thread.", workers.queued),
+            ("requests_in_flight", "Larger requests begun.", workers.in_flight),
+            ("requests_queued", "Larger requests that wait.", workers.queued),
             ("model_ready", "1 when ready, else 0.", int(service.ready)),
             ("kernel_compilations", "Programs compiled or loaded.", compilations()),
         ):

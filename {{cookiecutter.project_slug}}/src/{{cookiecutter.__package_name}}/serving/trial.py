@@ -81,6 +81,7 @@ class Trial(Service):
             self._salt = canary.version.encode()[:64]
             self.canary = canary
             self.small = min(self.small, canary.small)
+            self.medium = min(self.medium, canary.medium)
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """As the service does; failures are answered too, so each has a version."""
