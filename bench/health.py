@@ -15,7 +15,6 @@ import csv
 import http.client
 import json
 import os
-import socket
 import statistics
 import struct
 import subprocess
@@ -26,6 +25,8 @@ from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from starts import free_port
 
 ROWS = 100_000
 EVERY_S = 0.01
@@ -148,7 +149,9 @@ def ask(ports: list[int], seconds: float) -> None:
             if status != 200:
                 raise SystemExit(f"health: expected 200, received {status}")
             time.sleep(EVERY_S)
-    service, idle = (statistics.quantiles(each, n=100) for each in took)
+    service, idle = (
+        statistics.quantiles(each, n=100, method="inclusive") for each in took
+    )
     shown = (service[49], service[98], max(took[0]), idle[98])
     print(json.dumps([f"{each:.1f}" for each in shown]))
 
@@ -201,12 +204,6 @@ def wait_for(port: int) -> None:
         if time.monotonic() > until:
             raise SystemExit(f"port {port} did not answer 200 in {START_S} s")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
