@@ -40,6 +40,7 @@ def pytest_report_header() -> str:
 
 # Files whose tests look at something that takes long to make: one process makes it.
 TOGETHER = {
+    "test_compose.py": "image",
     "test_container.py": "image",
     "test_contracts.py": "image",
     "test_docs.py": "site",
