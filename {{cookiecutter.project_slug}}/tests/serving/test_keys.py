@@ -43,6 +43,17 @@ def test_several_keys_are_valid_at_once() -> None:
     assert not accepts(keys, "")
 
 
+def test_what_has_passed_passes_again_and_opens_for_nothing_else() -> None:
+    keys = Keys("first,second", "")
+    for _ in range(2):
+        assert accepts(keys, "first")
+    for sent in (None, b"", b"first", b"Bearer", b"Bearer firs", b"Basic first"):
+        with pytest.raises(Unauthorised):
+            keys.check(sent)
+    assert accepts(keys, "second")
+    assert accepts(keys, "first")
+
+
 def test_keys_are_rotated_without_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("first\n\n")

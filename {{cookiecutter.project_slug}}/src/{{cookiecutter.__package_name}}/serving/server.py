@@ -122,11 +122,11 @@ class Protocol(HttpToolsProtocol):
         route, self.hot = self.hot, ""
         status, headers, body = edge.answer(route, self.asked, self.body, self.started)
         last = edge.service.draining
-        lines = [STATUS_LINE[status]]
-        for name, value in self.server_state.default_headers + headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines += (b"connection: close\r\n\r\n" if last else b"\r\n", body)
-        self.transport.write(b"".join(lines))
+        headers = self.server_state.default_headers + headers
+        if last:
+            headers.append((b"connection", b"close"))
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
         if last:
             self.transport.close()
         self.server_state.total_requests += 1
