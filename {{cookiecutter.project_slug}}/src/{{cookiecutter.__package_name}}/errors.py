@@ -109,6 +109,7 @@ class RequestError(ProjectError):
 class Malformed(RequestError):
     def __init__(self, expected: str, received: str) -> None:
         super().__init__(f"body: expected {expected}, received {shortened(received)}")
+        self.received = received
 
 
 class FieldInvalid(RequestError):

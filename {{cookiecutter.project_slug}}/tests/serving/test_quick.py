@@ -5,10 +5,14 @@ import sys
 from collections.abc import (
     Callable,
 )
+from contextlib import (
+    nullcontext,
+)
 from functools import (
     partial,
 )
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -163,6 +167,9 @@ def test_a_row_that_is_wrong_keeps_its_number(usual: object, wrong: object) -> N
         (b"2]", b"2]\x0c"),
         (b"7, ", b"07, "),
         (b"7, ", b"1e400, "),
+        (b"7, ", b"NaN, "),
+        (b"7, ", b"7, , "),
+        (b"7, ", b"7, \xff"),
         (b"{", b"\xef\xbb\xbf{"),
         (b"{", b'{"\xff": 1, '),
         (b"}", b"}}"),
@@ -248,7 +255,31 @@ def test_the_quick_way_survives_anything_in_place_of_the_rows(value: str) -> Non
         decode.decode_v1(body, NAMES, MOST)
 
 
-@pytest.mark.parametrize("form", ["lists", "objects", "tensor"])
+@pytest.mark.usefixtures("any_slice")
+def test_a_body_that_ends_too_soon_is_refused_in_the_same_words() -> None:
+    whole = b'{"id": "x", "instances": [%b], "y": [1, {}]}' % ROWS
+    for end in (5, 20, len(whole) // 2, *range(len(whole) - 30, len(whole))):
+        expected = refusal(
+            partial(carefully, decode.decode_v1), whole[:end], NAMES, MOST
+        )
+        received = refusal(decode.decode_v1, whole[:end], NAMES, MOST)
+        assert received == expected, whole[:end][-40:]
+
+
+def test_a_slice_without_numbers_hides_no_comma() -> None:
+    blank = b" " * (quick.SLICE + 1)
+    for data in (ONES + b", null", ONES):
+        two_commas = b"%b,%b,%b" % (ONES, blank, data)
+        body = large([]).replace(b"[]", b"[%b]" % two_commas)
+        expected = refusal(partial(carefully, decode.decode_v2), body, 3, MOST)
+        assert "received JSON is malformed" in expected[0]
+        assert refusal(decode.decode_v2, body, 3, MOST) == expected
+
+
+FORMS = ["lists", "objects", "tensor", "cut", "no number", "ragged"]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_no_call_keeps_the_others_waiting_for_a_whole_body(
     form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,22 +291,35 @@ def test_no_call_keeps_the_others_waiting_for_a_whole_body(
         "lists": json.dumps({"instances": lists}).encode(),
         "objects": json.dumps({"instances": objects}).encode(),
         "tensor": large(np.ravel(lists).tolist(), shape=[n, 3]),
+        "cut": json.dumps({"instances": lists}).encode()[:-5],
+        "no number": json.dumps({"instances": [*lists, [np.nan] * 3]}).encode(),
+        "ragged": large([*lists[1:], [1.25, 2.5]], shape=[n, 3]),
     }[form]
     given = []
     parse, decode_json = quick.parsers.parse, careful.decode_json
     monkeypatch.setattr(
         quick.parsers, "parse", lambda text: given.append(len(text)) or parse(text)
     )
-    monkeypatch.setattr(
-        decode,
-        "decode_json",
-        lambda decoder, text, *more: given.append(len(text))
-        or decode_json(decoder, text, *more),
-    )
-    if form == "tensor":
-        X = decode.decode_v2(body, 3, n).X
-    else:
-        X = decode.decode_v1(body, NAMES, n).X
-    np.testing.assert_array_equal(X, lists)
+    for module in (decode, careful):
+        monkeypatch.setattr(
+            module,
+            "decode_json",
+            lambda decoder, text, *more: given.append(len(text))
+            or decode_json(decoder, text, *more),
+        )
+
+    class Noting:
+        def decode(self, text: bytes) -> object:
+            given.append(len(text))
+            return msgspec.json.decode(text)
+
+    monkeypatch.setattr(careful, "anything", Noting())
+    wrong = pytest.raises(RequestError) if form in FORMS[3:] else nullcontext()
+    with wrong:
+        if b"inputs" in body:
+            X = decode.decode_v2(body, 3, n).X
+        else:
+            X = decode.decode_v1(body, NAMES, n).X
+        np.testing.assert_array_equal(X, lists)
     assert sum(given) > len(body) * 0.9
-    assert max(given) < quick.SLICE + 100
+    assert max(given) < quick.SLICE + 200

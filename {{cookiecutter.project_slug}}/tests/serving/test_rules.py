@@ -24,6 +24,12 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.errors import (
     FieldInvalid,
 )
+from {{cookiecutter.__package_name}}.serving import (
+    quick,
+)
+from {{cookiecutter.__package_name}}.serving import (
+    rules as rules_module,
+)
 from {{cookiecutter.__package_name}}.serving.rules import (
     FEW,
     Rules,
@@ -113,6 +119,59 @@ def test_what_cannot_be_filled_stays_as_it_is(body: str) -> None:
     assert filled == []
     if text != body.encode():
         assert json.loads(text) == json.loads(body)
+
+
+def tensor(data: object) -> object:
+    return {"inputs": [{"name": "features", "data": data}], "id": "x"}
+
+
+@pytest.mark.parametrize("size", [quick.SLICE, 40, 1])
+@pytest.mark.parametrize("form", ["lists", "objects", "nested tensor", "flat tensor"])
+def test_a_large_body_is_filled_in_slices_as_it_would_be_whole(
+    form: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [Feature(name, "", 0.0, 1.0, 2.0) for name in ("a, {", "b], [", "c")]
+    first, second, third = known
+    second = msgspec.structs.replace(second, missing=FILL)
+    rules = Rules([first, second, third])
+    rows = [[1.5, None if i % 7 == 0 else 2, i] for i in range(2000)]
+    rows[1998][2] = None  # the contract has nothing for it
+    objects = [dict(zip(rules.names, row, strict=True)) for row in rows]
+    body = json.dumps(
+        {
+            "lists": {"instances": rows},
+            "objects": {"instances": objects},
+            "nested tensor": tensor(rows),
+            "flat tensor": tensor([each for row in rows for each in row]),
+        }[form]
+    ).encode()
+    monkeypatch.setattr(rules_module, "LARGE", len(body))
+    whole = rules.fill(body)
+    assert whole[1] == [second.name] * 286
+    assert whole[0].count(b"null") == 1
+    monkeypatch.setattr(rules_module, "LARGE", 0)
+    monkeypatch.setattr(quick, "SLICE", size)
+    sliced = rules.fill(body)
+    assert json.loads(sliced[0]) == json.loads(whole[0])
+    assert sliced[1] == whole[1]
+
+
+def test_no_call_to_fill_gets_a_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = Rules([msgspec.structs.replace(Feature("a", "", 0, 1, 2), missing=FILL)])
+    body = b'{"instances": [%b]}' % b", ".join([b"[1.25]", b"[null]"] * 50_000)
+    given: list[int] = []
+
+    class Noting:
+        def decode(self, text: bytes) -> object:
+            given.append(len(text))
+            return msgspec.json.decode(text)
+
+    monkeypatch.setattr(rules_module, "anything", Noting())
+    text, filled = rules.fill(body)
+    assert text == body.replace(b"null", b"0.25").replace(b", ", b",")
+    assert len(filled) == 50_000
+    assert sum(given) > len(body) * 0.9
+    assert max(given) < quick.SLICE + 100
 
 
 def test_rules_that_say_nothing_let_everything_through() -> None:

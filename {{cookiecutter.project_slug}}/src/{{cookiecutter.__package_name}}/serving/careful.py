@@ -11,15 +11,21 @@ from typing import Any
 import msgspec
 
 from ..errors import BodyTooLarge, FieldInvalid, Malformed
-from .quick import Place, count, find_list, slices
+from .quick import BEGIN, Place, count, find_list, first, slices
 
 Decoder = msgspec.json.Decoder[Any]
+anything = msgspec.json.Decoder()
+
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 REST = 4096  # bytes of what is usual around a list
 SPARE = 64  # brackets and commas that are not data
 
 # The number of a row of V1, or of a member of V2's data, as msgspec writes it.
 MEMBER = re.compile(r"(?<=\.instances\[)\d+|(?<=\.data\[)\d+")
+
+# Where it is no JSON, or no text, as msgspec and Python write it.
+AT_BYTE = re.compile(r"(?<=\(byte )\d+(?=\))|(?<= in position )\d+")
 
 WORDS = {
     "float": "a number",
@@ -67,11 +73,47 @@ def set_apart(body: bytes, name: bytes, decoder: Decoder) -> tuple[Any, Place] |
         return None
 
 
-def parts(body: bytes, place: Place, between: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The same request with some members of its list at a time."""
-    begin, end = place
-    for text in slices(body, place, between):
-        yield body[:begin] + text + body[end:]
+def parts(body: bytes, place: Place) -> Iterator[bytes]:
+    """The same request with some members of its list at a time.
+
+    Fails: Malformed when there is nothing between two commas.
+    """
+    for begin, end in slices(body, place):
+        text = body[begin:end]
+        if not text.strip():
+            raise Malformed("JSON", "two commas")
+        yield body[: place[0]] + text + body[place[1] :]
+
+
+def refuse_malformed(decoder: Decoder, body: bytes, name: bytes) -> None:
+    """Say what is no JSON in a large body without reading the whole of it at once.
+
+    After members that are JSON the next are read as if they were the first, so of a
+    list with a fault nothing is needed but what is before it, and the slice that has
+    the fault. Returns when there seems to be none. Fails: Malformed.
+    """
+    found = BEGIN[name].search(body)
+    if found is None or found.end() > REST:
+        return
+    begin = found.end()
+    for start, end in slices(body, (begin, len(body))):
+        try:
+            anything.decode(b"[%b]" % body[start:end])
+        except NO_JSON:
+            break
+    if start > begin and first(body, start) == b"]":
+        return  # it would be right as a list without members, but there is a comma
+    try:
+        decode_json(decoder, body[:begin] + body[start:end])
+    except FieldInvalid:
+        return
+    except Malformed as error:
+        at = AT_BYTE.search(error.received)
+        if at is None and end < len(body):
+            return  # it ends too soon, since it is a part
+        ahead = start - begin if at and int(at[0]) >= begin else 0
+        text = AT_BYTE.sub(lambda byte: str(int(byte[0]) + ahead), error.received)
+        raise Malformed("JSON", text) from None
 
 
 def check_size(body: bytes, width: int, max_rows: int) -> None:

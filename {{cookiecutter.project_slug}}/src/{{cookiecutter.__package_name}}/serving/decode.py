@@ -4,7 +4,6 @@ A large body of the usual shape goes the quick way; all others go the careful on
 says exactly what is wrong with them and where.
 """
 
-import re
 from typing import Any
 
 import msgspec
@@ -12,22 +11,17 @@ import numpy as np
 
 from ..errors import FieldInvalid, Malformed
 from ..model.arrays import Floats
-from .careful import check_size, decode_json, parts, set_apart
+from .careful import check_size, decode_json, parts, refuse_malformed, set_apart
 from .numbers import DATATYPES, from_bytes, from_lists
-from .quick import (
-    NEXT_NUMBER,
-    NEXT_ROW,
-    Place,
-    first,
-    numbers_at_once,
-    rows_at_once,
-)
+from .quick import Place, first, numbers_at_once, rows_at_once
 
 INPUT = "features"
 DATA = f"inputs.{INPUT}.data"
 LARGE = 4096  # bytes from which on the quick way pays
+RAGGED = [[0.0], 0.0]  # in the place of data that was read in parts and is no table
 
 Json = dict[str, Any]
+Data = Floats | list[Any]
 
 
 class Query(msgspec.Struct):
@@ -84,16 +78,16 @@ def large_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Floats | 
     if X is not None:
         return X
     check_size(body, width, max_rows)
-    if found is None:
-        return None
     tables, n = [], 0
     try:
-        for part in parts(body, found[1], NEXT_ROW):
+        for part in parts(body, found[1]) if found else ():
             tables.append(read_rows(part, features, n))
             n += len(tables[-1])
     except Malformed:  # by itself; it may be right as a whole
-        return None
-    return np.concatenate(tables)
+        tables = []
+    if not tables:
+        refuse_malformed(v1_body, body, b"instances")
+    return np.concatenate(tables) if tables else None
 
 
 def read_rows(body: bytes, features: tuple[str, ...], before: int = 0) -> Floats:
@@ -172,41 +166,43 @@ def decode_v2(
     return Query(X, request.id, outputs or None, wants_binary)
 
 
-def large_v2(head: bytes, width: int, max_rows: int) -> tuple[V2Body, Floats] | None:
+def large_v2(head: bytes, width: int, max_rows: int) -> tuple[V2Body, Data] | None:
     """The request and, read quickly or in parts, its data; None when they can't be."""
     found = set_apart(head, b"data", v2_body)
     # The list may have been that of something else.
     if found is None or [tensor.data for tensor in found[0].inputs] != [[]]:
         check_size(head, width, max_rows)
+        refuse_malformed(v2_body, head, b"data")
         return None
     request, place = found
-    nested = first(head, place[0]) == b"["
-    if nested:
+    data: Data | None
+    if first(head, place[0]) == b"[":
         data = rows_at_once(head, place, width, max_rows)
     else:
         data = numbers_at_once(head, place, max_rows * width)
     if data is None:
         check_size(head, width, max_rows)
-        data = numbers_in_parts(head, place, NEXT_ROW if nested else NEXT_NUMBER)
+        data = numbers_in_parts(head, place)
     return None if data is None else (request, data)
 
 
-def numbers_in_parts(
-    head: bytes, place: Place, between: re.Pattern[bytes]
-) -> Floats | None:
+def numbers_in_parts(head: bytes, place: Place) -> Data | None:
     arrays, n = [], 0
     try:
-        for part in parts(head, place, between):
+        for part in parts(head, place):
             data = decode_json(v2_body, part, n).inputs[0].data
             arrays.append(np.array(data, dtype=np.float64))
             n += len(data)
         return np.concatenate(arrays)
-    except (Malformed, ValueError):  # a part by itself, or rows of several lengths
+    except ValueError:
+        return RAGGED
+    except Malformed:  # by itself; it may be right as a whole
+        refuse_malformed(v2_body, head, b"data")
         return None
 
 
 def read_tensor(
-    inputs: list[V2Input], tail: bytes, width: int, data: Floats | None
+    inputs: list[V2Input], tail: bytes, width: int, data: Data | None
 ) -> Floats:
     """The one input tensor, from its lists or from the bytes behind the JSON.
 

@@ -66,20 +66,22 @@ def first(body: bytes, begin: int) -> bytes:
     return body[begin : begin + 64].lstrip()[:1]
 
 
-def slices(body: bytes, place: Place, between: re.Pattern[bytes]) -> Iterator[bytes]:
-    """The members of a list, some of them at a time."""
+def slices(body: bytes, place: Place) -> Iterator[Place]:
+    """Where the members of a list are, some of them at a time."""
     at, end = place
+    between = NEXT_ROW if first(body, at) in (b"[", b"{") else NEXT_NUMBER
     while found := between.search(body, at + SLICE, end):
-        yield body[at : found.start()]
+        yield at, found.start()
         at = found.end()
-    yield body[at:end]
+    yield at, end
 
 
 def rows_at_once(body: bytes, place: Place, width: int, most: int) -> Floats | None:
     """The list there as (n, width), `most` rows at most, if it is lists of numbers."""
     row = b"[%b]," % (b"," * (width - 1))
     parts = []
-    for text in slices(body, place, NEXT_ROW):
+    for begin, end in slices(body, place):
+        text = body[begin:end]
         marks = text.translate(None, NO_MARKS)
         n = marks.count(b"[")
         most -= n
@@ -95,9 +97,10 @@ def rows_at_once(body: bytes, place: Place, width: int, most: int) -> Floats | N
 def numbers_at_once(body: bytes, place: Place, most: int) -> Floats | None:
     """The list there as (n,), `most` numbers at most, if it is nothing but numbers."""
     parts = []
-    for text in slices(body, place, NEXT_NUMBER):
+    for begin, end in slices(body, place):
+        text = body[begin:end]
         values = numbers(text) if b"[" not in text else None
-        if values is None:
+        if values is None or not len(values):
             return None
         most -= len(values)
         if most < 0:

@@ -14,6 +14,9 @@ import numpy as np
 from ..artifacts.artifact import Feature
 from ..errors import FieldInvalid
 from ..model.arrays import Floats
+from .careful import NO_JSON, anything, set_apart
+from .decode import LARGE
+from .quick import Place, slices
 
 FEW = 32  # numbers that Python compares sooner than NumPy begins to
 
@@ -59,29 +62,56 @@ class Rules:
 
         Where the contract has no value for a null it stays, to be refused.
         """
+        for name in (b"instances", b"data") if len(body) > LARGE else ():
+            if found := set_apart(body, name, anything):
+                try:
+                    return self._fill_slices(body, found[1])
+                except NO_JSON:  # by itself; it may be right as a whole
+                    break
         try:
-            request = msgspec.json.decode(body)
+            request = anything.decode(body)
             v2 = "inputs" in request
             rows = request["inputs"][0]["data"] if v2 else request["instances"]
-        except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
+        except (*NO_JSON, LookupError, TypeError):
             return body, []  # faults behind the one that was found
-        filled: list[str] = []
         if not isinstance(rows, list):
             return body, []
-        nested = any(isinstance(row, list | dict) for row in rows)
-        for row in rows if nested else [rows]:
-            for place, name in self._nulls(row):
+        filled = self._fill_members(rows)
+        return msgspec.json.encode(request), filled
+
+    def _fill_slices(self, body: bytes, place: Place) -> tuple[bytes, list[str]]:
+        """The list there some members at a time, since each call keeps the GIL."""
+        texts: list[bytes] = []
+        filled: list[str] = []
+        n = 0
+        for begin, end in slices(body, place):
+            members = anything.decode(b"[%b]" % body[begin:end])
+            filled += self._fill_members(members, n)
+            n += len(members)
+            texts.append(msgspec.json.encode(members)[1:-1])
+        return body[: place[0]] + b",".join(texts) + body[place[1] :], filled
+
+    def _fill_members(self, members: list[Any], before: int = 0) -> list[str]:
+        """Rows, or numbers of which so many came before; filled in place."""
+        nested = any(isinstance(each, list | dict) for each in members)
+        filled: list[str] = []
+        for row in members if nested else [members]:
+            for place, name in self._nulls(row, 0 if nested else before):
                 if name in self.fills:
                     row[place] = self.fills[name]
                     filled.append(name)
-        return msgspec.json.encode(request), filled
+        return filled
 
-    def _nulls(self, row: Any) -> list[tuple[Any, str]]:
+    def _nulls(self, row: Any, before: int) -> list[tuple[Any, str]]:
         """Where in a row, a list or an object by name, there is none, and of what."""
         if isinstance(row, dict):
             return [(name, name) for name, value in row.items() if value is None]
         d, values = len(self.names), row if isinstance(row, list) else []
-        return [(j, self.names[j % d]) for j, v in enumerate(values) if v is None]
+        return [
+            (j, self.names[(before + j) % d])
+            for j, value in enumerate(values)
+            if value is None
+        ]
 
 
 def bound(value: float | None, otherwise: float) -> float:
