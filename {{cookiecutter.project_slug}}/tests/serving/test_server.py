@@ -221,6 +221,25 @@ def statuses(
     return [each.result()[0] for each in asking]
 
 
+@pytest.mark.parametrize("wish", ["h2c", "websocket"])
+@pytest.mark.parametrize("cut", [1, 60, 250, 5000])
+def test_a_wish_for_another_protocol_is_ignored(
+    shared: tuple[Running, Store], wish: str, cut: int
+) -> None:
+    """Java's client has one in every request; in whichever pieces it comes."""
+    service, store = shared
+    wishes = "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {wish}"
+    small, large = rows(store, 1), rows(store, 3000)
+    whole = post(V1, small, *wishes) + post(V1, large, *wishes) + post(V1, small)
+    with service.connected() as client:
+        client.sendall(whole[:cut])
+        time.sleep(0.05)
+        client.sendall(whole[cut:])
+        received = answers(client, 3)
+    assert [fields["status"] for fields, _ in received] == ["200"] * 3
+    assert received[0][1] == received[2][1]
+
+
 @pytest.mark.parametrize("body", ["{rows}", "{", '{"instances": [[1]]}', ""])
 def test_the_short_and_the_usual_way_answer_the_same(
     shared: tuple[Running, Store], body: str

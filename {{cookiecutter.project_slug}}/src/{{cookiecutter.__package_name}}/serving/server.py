@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import FrameType
 
 import uvicorn
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ..errors import BodyTooSlow, SettingInvalid
@@ -43,6 +44,7 @@ class Protocol(HttpToolsProtocol):
     idle_since: when a hot request was answered, as long as no other has begun. A timer
     for each of them, as the usual way has one, would cost as much as reading the head.
     head_bytes: what has come since the last request was whole.
+    again: a head has to be read once more, see `_unsupported_upgrade_warning`.
     hot: the route of a request that is answered here as soon as its last byte has come,
     else "". The usual way, by a task and two messages, takes half as long again.
     """
@@ -54,6 +56,8 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes = 0
         self.has_head = False
         self.hot = ""
+        self.chunk = b""
+        self.again = False
         # A tracer around the edge has to see every request, so nothing is hot then.
         self.edge = self.app if isinstance(self.app, Edge) else None
 
@@ -65,7 +69,9 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self.head_bytes += len(data)
+        self.chunk = data
         super().data_received(data)
+        self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         if waits and self.head_bytes > MAX_HEAD_BYTES:
             expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
@@ -73,7 +79,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.has_head = True
-        self.hot = self.find_hot()
+        upgrade = self.parser.should_upgrade()
+        self.again = upgrade and not self._should_upgrade() and self._has_upgrade()
+        if self.again:
+            return
+        self.hot = "" if upgrade else self.find_hot()
         if not self.hot:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -93,7 +103,6 @@ class Protocol(HttpToolsProtocol):
             and parser.should_keep_alive()
             # HTTP/1.0 would have to say so by this header.
             and (b"connection" not in self.asked or parser.get_http_version() == "1.1")
-            and not parser.should_upgrade()
             and NOT_AS_IT_IS.isdisjoint(self.asked)
             and int(self.asked.get(b"content-length", b"0")) <= edge.service.small
         )
@@ -110,6 +119,8 @@ class Protocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.again:  # only the parser takes it for complete
+            return
         self.waiting_since = None
         self.head_bytes = 0  # what came so far was of this request
         if self.hot and self.edge is not None:
@@ -131,6 +142,30 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         self.server_state.total_requests += 1
         self.idle_since = time.monotonic()
+
+    def _has_upgrade(self) -> bool:
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def _should_upgrade(self) -> bool:
+        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The parser has stopped behind a head that wishes for another protocol.
+
+        As Java's client does with every request, for HTTP/2. A server may ignore that
+        (RFC 9110, section 7.8), so the head is read once more, without the wish.
+        """
+        stop = sys.exception()
+        if not self.again or not isinstance(stop, HttpParserUpgrade):
+            super()._unsupported_upgrade_warning()
+            return
+        parser, rest = self.parser, self.chunk[stop.args[0] :]
+        version = parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b\r\n" % (parser.get_method(), self.url, version)]
+        head += [b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        self.again, self.head_bytes = False, 0
+        self.parser = HttpRequestParser(self)
+        self.data_received(b"".join([*head, b"\r\n", rest]))
 
     def shutdown(self) -> None:
         if not self.hot:  # else it ends with the answer to what has begun to arrive
