@@ -78,7 +78,13 @@ STDLIB = sys.stdlib_module_names | set("""
     distutils imghdr imp lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr
     smtpd spwd sunau telnetlib uu xdrlib
 """.split())
-FOLDERS = {"src", "tests", "con", "prn", "aux", "nul"}  # the last four are Windows'
+# The next four are left out by black, ruff and packagers, the last four are Windows'.
+FOLDERS = {"src", "tests"} | {"build", "dist", "node-modules", "site-packages"}
+FOLDERS |= {"con", "prn", "aux", "nul"}
+# What stands in a project's tests/, where Python looks first while they run.
+TESTS = {"asking", "conftest", "known", "line", "oracle", "processes"}
+# A name that YAML, of one version or another, reads as true, false or nothing.
+YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 FOLDER = "{{cookiecutter.project_slug}}"
 HOOK = Path(__file__).parent / "hooks" / "post_gen_project.py"
@@ -112,6 +118,10 @@ def judge_slug(slug: str) -> Iterator[str]:
         yield "not a package that the project itself needs"
     if slug in FOLDERS:
         yield "not a name that has another meaning as a folder"
+    if slug in TESTS or module.startswith("test_"):
+        yield "not a module of the project's tests"
+    if slug in YAML_WORDS:
+        yield "not a word that YAML reads as something else"
 
 
 def judge_text(text: str, length: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ import json
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
-from ml_service_template import project_slug
+from ml_service_template import TESTS, project_slug
 
 KEYWORD = "not a Python keyword"
 STDLIB = "not a module of Python's standard library"
@@ -31,6 +31,10 @@ REFUSED = [
     ("project_slug", "pydantic-core", DEPENDENCY),
     ("project_slug", "tests", "not a name that has another meaning as a folder"),
     ("project_slug", "con", "not a name that has another meaning as a folder"),
+    ("project_slug", "build", "not a name that has another meaning as a folder"),
+    ("project_slug", "oracle", "not a module of the project's tests"),
+    ("project_slug", "test-cli", "not a module of the project's tests"),
+    ("project_slug", "null", "not a word that YAML reads as something else"),
     ("project_slug", "..", SLUG),
     ("project_slug", "../outside", SLUG),
     ("project_slug", "/outside", SLUG),
@@ -103,6 +107,11 @@ def test_a_bad_answer_is_refused_with_its_rule_and_an_example(
     assert rule in message
     assert f"given:   {given!r}"[:120] in message
     assert f"example: {question}=" in message
+
+
+def test_no_module_of_a_project_s_tests_can_be_its_package(render):
+    found = {each.stem for each in (render().path / "tests").glob("*.py")}
+    assert {each for each in found if not each.startswith("test_")} == TESTS
 
 
 def test_all_problems_are_named_at_once(render):
