@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import io
 import json
 import re
 import threading
@@ -14,6 +15,7 @@ from asking import (
     V2,
     Asked,
     asking,
+    scrape,
 )
 from fastapi import (
     FastAPI,
@@ -33,6 +35,9 @@ from starlette.websockets import (
     WebSocketDisconnect,
 )
 
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+)
 from {{cookiecutter.__package_name}}.app import (
     create_api,
 )
@@ -302,6 +307,38 @@ def test_a_fault_of_our_own_tells_the_client_nothing(
     assert "the secret of the house" in caplog.text
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3000])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_answer_that_is_no_number_is_a_fault_and_no_answer(
+    ask: Asked,
+    rows: int,
+    value: float,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    predict = ask.edge.service.predict
+
+    def wrong(X: Floats) -> Outputs:
+        outputs = predict(X)
+        changed = outputs[name].copy()
+        changed[-1] = value
+        return {**outputs, name: changed}
+
+    data = [ask.row] * rows
+    name = ask.edge.service.outputs[-1]
+    assert ask.v1(data).status_code == 200
+    monkeypatch.setattr(ask.edge.service, "predict", wrong)
+    binary = {"binary_data_output": True}
+    for answer in (
+        ask.v1(data),
+        ask.v2(data, rows),
+        ask.v2(data, rows, parameters=binary),
+    ):
+        assert answer.status_code == 500
+    said = f"the model's {name} of row {rows - 1} is not finite"
+    assert caplog.text.count(f"FloatingPointError: {said}") == 3
+
+
 def test_a_service_that_drains_answers_but_is_not_ready(artifact: Artifact) -> None:
     with asking(artifact, Settings()) as ask:
         ask.edge.service.drain()
@@ -374,6 +411,28 @@ def test_the_stream_answers_every_message_in_order(ask: Asked) -> None:
         assert "body: expected JSON" in socket.receive_json()["error"]
         socket.send_bytes(json.dumps({"instances": [ask.row]}).encode())
         assert socket.receive_json() == ask.v1([ask.row]).json()
+
+
+def test_each_message_of_a_stream_is_counted_and_logged(
+    ask: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(ask.edge.telemetry, "_out", log)
+    route, known = "/v1/models/{model}/stream", {"x-request-id": "a-stream"}
+    before = scrape(ask)["predicted_rows_total", ()]
+    path = V1.replace(":predict", "/stream")
+    with ask.client.websocket_connect(path, headers=known) as socket:
+        for text in (json.dumps({"instances": [ask.row] * 3}), "["):
+            socket.send_text(text)
+            socket.receive_text()
+    after = scrape(ask)
+    assert after["predicted_rows_total", ()] == before + 3
+    version = ask.edge.service.version
+    for code in ("200", "400"):
+        assert after["http_requests_total", (code, route, version)] >= 1
+    lines = [json.loads(each) for each in log.getvalue().splitlines()]
+    told = [each for each in lines if each.get("request_id") == "a-stream"]
+    assert [(each["status"], each["rows"]) for each in told] == [(200, 3), (400, 0)]
 
 
 def test_the_stream_needs_a_key_where_keys_are_required(artifact: Artifact) -> None:
@@ -489,7 +548,7 @@ def test_an_application_that_cannot_be_made_leaves_its_reason_in_the_log(
         assert client.get("/v2").status_code == 500
 
 
-@pytest.mark.parametrize("name", ["other", "x"])
+@pytest.mark.parametrize("name", [f"not-{MODEL_NAME}", "-"])
 def test_the_stream_of_an_unknown_model_is_refused(ask: Asked, name: str) -> None:
     with (
         pytest.raises(WebSocketDisconnect) as refused,

@@ -91,6 +91,15 @@ def test_a_damaged_file_never_opens_the_door_nor_ends_the_rotation(
     assert not accepts(keys, "first")
 
 
+def test_a_file_may_have_a_byte_order_mark_and_indents(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xef\xbb\xbffirst\n  # note\n  second \n")
+    keys = Keys("", str(file))
+    assert accepts(keys, "first")
+    assert accepts(keys, "second")
+    assert not accepts(keys, "# note")
+
+
 def test_a_file_that_holds_no_key_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="expected a file that can be read"):
         Keys("", str(tmp_path / "none"))

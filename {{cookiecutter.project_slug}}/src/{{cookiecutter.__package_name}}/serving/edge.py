@@ -237,15 +237,22 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        headers = dict(scope["headers"])
         try:
             if self.keys.required:
-                self.keys.check(dict(scope["headers"]).get(b"authorization"))
+                self.keys.check(headers.get(b"authorization"))
         except ProjectError:
             await receive()
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
+        request_id, trace = self._identify(headers)
+
+        def record(route: str, reply: Reply, started: float) -> None:
+            """Each message is counted and logged as a request is."""
+            self.telemetry.record("WS", route, reply, started, request_id, trace)
+
         api = await self._open_api()
-        await api(scope, receive, send)
+        await api({**scope, "record": record}, receive, send)
 
     def _open_api(self) -> "asyncio.Task[App]":
         """The documented application, built once, beside the event loop.

@@ -65,8 +65,9 @@ class Keys:
         stamp = (status.st_mtime_ns, status.st_size)
         if stamp != self._stamp:
             self._stamp = stamp
-            lines = path.read_text(encoding="utf-8").splitlines()
-            found = {digest(line) for line in lines if line.strip() and line[0] != "#"}
+            text = path.read_text(encoding="utf-8-sig")
+            lines = [line.strip() for line in text.splitlines()]
+            found = {digest(line) for line in lines if line and line[0] != "#"}
             if found or self._listed:
                 self._keys, self._passed = found | self._listed, b""
                 log.info("%d keys are valid", len(self._keys))

@@ -4,6 +4,7 @@ They run the same steps as the hot routes of edge.py, which answers those itself
 reaches these functions are metadata, paths that name a version, and mistakes.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import metadata
@@ -39,6 +40,7 @@ from .service import Service, Steps
 
 INFERENCE_REFUSALS = openapi.refusals(400, 408, 413, 415, 504)
 POLICY_VIOLATION = 1008
+STREAM = "/v1/models/{model}/stream"
 
 
 def to_response(reply: Reply) -> Response:
@@ -62,7 +64,8 @@ def new_api(service: Service) -> FastAPI:
         "telemetry": {"tracing": False, "metrics": False, "logs": False},
     }
     if not settings.docs:
-        return FastAPI(openapi_url=None, **switches)
+        # A redirect would name the host and scheme that a proxy has asked with.
+        return FastAPI(openapi_url=None, redirect_slashes=False, **switches)
     api: FastAPI = FastAPIOffline(redoc_url=None, static_url="/docs/static", **switches)
     return api
 
@@ -251,7 +254,7 @@ def add_model_route(
 
 
 def add_stream(api: FastAPI, service: Service) -> None:
-    @api.websocket("/v1/models/{model}/stream")
+    @api.websocket(STREAM)
     async def stream(socket: WebSocket, model: str) -> None:
         """One answer per message, in order; the messages are bodies of :predict."""
         try:
@@ -259,9 +262,11 @@ def add_stream(api: FastAPI, service: Service) -> None:
         except ProjectError as error:
             raise WebSocketException(POLICY_VIOLATION, str(error)) from None
         await socket.accept()
+        record = socket.scope["record"]
         try:
             while True:
                 message = await socket.receive()
+                started = time.perf_counter()
                 if message["type"] == "websocket.disconnect":
                     return
                 body = message.get("bytes") or (message.get("text") or "").encode()
@@ -271,6 +276,7 @@ def add_stream(api: FastAPI, service: Service) -> None:
                 except Exception as error:  # noqa: BLE001  explain logs it
                     reply = explain(error, "a message of a stream")
                 await socket.send_text(reply.body.decode())
+                record(STREAM, reply, started)
         except WebSocketDisconnect:
             return
 
