@@ -1,6 +1,8 @@
 """Shared by the tests: the shipped data, a version learned from it, and its store."""
 
+import csv
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,26 @@ def project() -> Path:
 def sample() -> Path:
     """The data that the project is shipped with."""
     return PROJECT / "data" / "sample.csv"
+
+
+@pytest.fixture(scope="session")
+def cells(sample: Path) -> list[list[str]]:
+    """The sample as it is written, its header first; a cell may hold a comma."""
+    with sample.open(encoding="utf-8-sig", newline="") as file:
+        return [row for row in csv.reader(file) if row]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str, list[list[str]]], Path]:
+    """A data file of the test's own, of that name and with those rows."""
+
+    def written(name: str, rows: list[list[str]]) -> Path:
+        path = tmp_path / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+        return path
+
+    return written
 
 
 @pytest.fixture(scope="session")

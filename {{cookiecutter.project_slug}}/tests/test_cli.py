@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -53,6 +54,7 @@ from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
+    MISSING,
     Contract,
     Table,
 )
@@ -133,6 +135,7 @@ class Outcome(NamedTuple):
 
 
 Run = Callable[..., Outcome]
+Written = Callable[[str, list[list[str]]], Path]
 
 
 @pytest.fixture
@@ -308,25 +311,44 @@ def test_train_that_misses_a_threshold_keeps_the_version_and_ends_with_1(
     assert err == kept
 
 
-def test_train_prints_json_for_programs(run: Run, table: Table) -> None:
-    code, out, _ = run("train", "--json", "--seed", 1, "--test-share", 0.5)
+@pytest.fixture
+def lenient(tmp_path: Path) -> list[str]:
+    """Options of thresholds that any model passes, however little it has learned."""
+    path = tmp_path / "lenient.toml"
+    path.touch()
+    return ["--thresholds", str(path)]
+
+
+def test_train_prints_json_for_programs(
+    run: Run, table: Table, contract: Contract, lenient: list[str], tmp_path: Path
+) -> None:
+    words = ("train", "--json", "--seed", 1, "--test-share", 0.5)
+    code, out, _ = run(*words, *lenient)
     judged = json.loads(out)
     assert code == 0
     assert list(judged) == ["version", "evaluation", "baseline", "gate_failures"]
-    assert judged["evaluation"]["rows"] == len(table.y) // 2
+    made = Store(tmp_path / "models", MODEL_NAME).get().manifest.provenance
+    held_out = judged["evaluation"]["rows"] + made.split["repeated_rows_left_out"]
+    assert held_out + made.train_rows == len(table.y)
+    if not contract.key:  # a group is held out whole, whatever its size
+        assert held_out == math.ceil(len(table.y) / 2)
     assert set(judged["baseline"]["metrics"]) == set(judged["evaluation"]["metrics"])
 
 
 @pytest.mark.skipif(
     not hasattr(Estimator, "update"), reason="this model can't go on learning"
 )
-def test_train_goes_on_from_the_version_in_service(run: Run, store: Store) -> None:
+def test_train_goes_on_from_the_version_in_service(
+    run: Run, store: Store, contract: Contract, lenient: list[str]
+) -> None:
     before = store.serving()
-    code, _, _ = run("train", "--update", "--batch-rows", 50)
+    code, _, _ = run("train", "--update", "--batch-rows", 50, *lenient)
     assert code == 0
     provenance = store.get().manifest.provenance
     assert provenance.continued_from == before
-    assert provenance.split["method"] == "by row"
+    key = "group" if contract.group else "time"
+    method = f"by {key} {contract.key}" if contract.key else "by row"
+    assert provenance.split["method"] == method
 
 
 def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:
@@ -339,12 +361,17 @@ def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_data_that_breaks_the_contract_is_one_message(run: Run, tmp_path: Path) -> None:
-    data = tmp_path / "sample.csv"
-    header, *rows = Path("data/sample.csv").read_text().splitlines()
-    first = header.partition(",")[0]
-    broken = [f"high,{row.partition(',')[2]}" for row in rows[:2]]
-    data.write_text("\n".join([header, *broken, *rows[2:]]))
+def test_data_that_breaks_the_contract_is_one_message(
+    run: Run, contract: Contract, cells: list[list[str]], written: Written
+) -> None:
+    header, *rows = cells
+    first = contract.features[0].name
+    place = [name.strip() for name in header].index(first)
+    # In one line each, so that they are lines 2 and 3.
+    broken = [[" ".join(cell.split()) for cell in row] for row in rows[:2]]
+    for row in broken:
+        row[place] = "high"
+    data = written("sample.csv", [header, *broken, *rows[2:]])
     assert run("train", data) == (
         1,
         "",
@@ -372,14 +399,12 @@ def test_evaluate_judges_by_the_rows_that_training_held_out(
 
 
 def test_evaluate_judges_by_all_rows_of_another_file(
-    run: Run, store: Store, tmp_path: Path
+    run: Run, store: Store, cells: list[list[str]], written: Written
 ) -> None:
-    other = tmp_path / "other.csv"
-    lines = Path("data/sample.csv").read_text().splitlines()
-    other.write_text("\n".join(lines[:1] + lines[1::3]))
+    other = written("other.csv", cells[:1] + cells[1::3])
     code, out, _ = run("evaluate", other, "--no-report")
     assert code == 0
-    rows = len(lines[1::3])
+    rows = len(cells[1::3])
     assert out.endswith(f"\njudged by {rows} rows; version {store.serving()}\n")
 
 
@@ -435,6 +460,26 @@ def test_evaluate_sums_up_what_it_found_for_whoever_reviews(
     assert "The version in service could not be read: " in summary.read_text()
 
 
+def test_evaluate_says_what_a_version_misses_and_what_it_could_not_read(
+    run: Run, store: Store, tmp_path: Path, artifact: Artifact
+) -> None:
+    strict = tmp_path / "thresholds.toml"
+    metric = next(iter(artifact.manifest.evaluation.metrics))
+    strict.write_text(f"at_least.{metric} = 1e9\n")
+    code, _, said = run("evaluate", "--no-report", "--thresholds", strict)
+    assert code == 1
+    assert f"version {store.serving()} is not good enough:\n  {metric} is " in said
+    other = tmp_path / "other"
+    (other / MODEL_NAME).mkdir(parents=True)
+    code, _, said = run("evaluate", "--no-report", "--against", other)
+    assert code == 0
+    assert f"No version is in service in {other}" in said
+    (other / MODEL_NAME / "CURRENT").write_text("broken")
+    code, _, said = run("evaluate", "--no-report", "--against", other)
+    assert code == 1
+    assert "CURRENT" in said
+
+
 def test_evaluate_judges_the_newest_when_none_is_in_service(
     run: Run, store: Store, artifact: Artifact
 ) -> None:
@@ -442,17 +487,22 @@ def test_evaluate_judges_the_newest_when_none_is_in_service(
     assert run("evaluate", "--no-report").code == 1
     newest = store.put(artifact)
     code, out, err = run("evaluate", "--no-report")
-    assert (code, err) == (0, "")
+    assert (code, "compared with the baseline only" in err) == (0, True)
     assert out.endswith(f" rows; version {newest}\n")
 
 
 def test_adopt_promotes_a_good_graph_where_graphs_are_run(
-    run: Run, store: Store, artifact: Artifact, table: Table, tmp_path: Path
+    run: Run,
+    store: Store,
+    artifact: Artifact,
+    table: Table,
+    tmp_path: Path,
+    lenient: list[str],
 ) -> None:
     file = tmp_path / "theirs.onnx"
     file.write_bytes(artifact.files.get("model.onnx", b""))
     before = store.serving()
-    code, out, err = run("adopt", file, "--sample", "data/sample.csv")
+    code, out, err = run("adopt", file, "--sample", "data/sample.csv", *lenient)
     if engine.NAME != "onnx":
         assert (code, out, store.serving()) == (1, "", before)
         assert err.startswith("error: engine: expected onnx, ")
@@ -492,18 +542,20 @@ def test_predict_answers_every_row_as_csv(
 
 
 def test_predict_needs_no_target_and_writes_where_it_is_told(
-    run: Run, store: Store, tmp_path: Path
+    run: Run,
+    store: Store,
+    cells: list[list[str]],
+    written: Written,
+    tmp_path: Path,
 ) -> None:
-    data, answers = tmp_path / "unknown.csv", tmp_path / "answers.csv"
-    lines = Path("data/sample.csv").read_text().splitlines()[:3]
     target = store.get().manifest.signature.target
-    place = lines[0].split(",").index(target)
-    cells = [line.split(",") for line in lines]
-    data.write_text("\n".join(",".join(c[:place] + c[place + 1 :]) for c in cells))
+    place = [name.strip() for name in cells[0]].index(target)
+    rows = [row[:place] + row[place + 1 :] for row in cells[:3]]
+    data, answers = written("unknown.csv", rows), tmp_path / "answers.csv"
     assert run("predict", data, "--output", answers) == (0, "", "")
-    written = answers.read_text().splitlines()
-    assert written[0].partition(",")[0] == target
-    assert written[1:] == run("predict").out.splitlines()[1:3]
+    told = answers.read_text().splitlines()
+    assert told[0].partition(",")[0] == target
+    assert told[1:] == run("predict").out.splitlines()[1:3]
 
 
 @pytest.mark.parametrize("words", [["predict"], ["evaluate"], ["train", "--update"]])
@@ -607,6 +659,22 @@ def test_rollback_returns_to_what_served_before(
     code, out, err = run("models", "rollback")
     assert (code, out) == (1, "")
     assert err.endswith("an earlier version not found; nothing to roll back to\n")
+
+
+def test_a_version_with_other_features_comes_into_service_with_a_warning(
+    run: Run, store: Store, artifact: Artifact
+) -> None:
+    before = store.serving()
+    first, *others = artifact.manifest.signature.features
+    features = (msgspec.structs.replace(first, name="another"), *others)
+    signature = msgspec.structs.replace(artifact.manifest.signature, features=features)
+    other = variant(artifact, 2999, {"accuracy": 1.0})
+    manifest = msgspec.structs.replace(other.manifest, signature=signature)
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    version = store.put(Artifact(manifest, artifact.files))
+    said = "warning: it takes other features, or gives other classes, than {}, which"
+    assert run("models", "promote", version)[2].startswith(said.format(before))
+    assert run("models", "rollback")[2].startswith(said.format(version))
 
 
 def test_prune_names_what_it_would_remove_and_removes_it_when_told(
@@ -824,14 +892,17 @@ def test_score_answers_as_predict_does_and_goes_on_where_it_was(
 ) -> None:
     output, n = tmp_path / "out", len(table.X)
     signature = store.get().manifest.signature
-    kept, target = signature.features[0].name, signature.target
+    first, target = signature.features[0], signature.target
+    kept = first.name
     code, out, _ = run("score", sample, output, "--keep", kept)
     said = f"{n} rows into {output}, by version {store.serving()}\n"
     assert (code, out) == (0, said)
     rows = list(csv.DictReader(io.StringIO((output / "part-00000.csv").read_text())))
     answers = list(csv.DictReader(io.StringIO(run("predict", sample).out)))
     for row, answer, values in zip(rows, answers, table.X, strict=True):
-        assert (float(row.pop(kept)), row.pop("problem")) == (values[0], "")
+        cell = row.pop(kept)  # as it came: a gap stays one
+        value = first.missing if cell.strip().lower() in MISSING else float(cell)
+        assert (value, row.pop("problem")) == (values[0], "")
         (_, found), *shares = row.items()
         expected = answer.pop(target)
         assert found == expected or float(found) == float(expected)
@@ -843,15 +914,18 @@ def test_score_answers_as_predict_does_and_goes_on_where_it_was(
 
 
 def test_score_says_when_rows_were_bad_and_fails_when_all_were(
-    run: Run, store: Store, sample: Path, tmp_path: Path
+    run: Run,
+    store: Store,
+    cells: list[list[str]],
+    written: Written,
+    tmp_path: Path,
 ) -> None:
-    header, first, second, *_ = sample.read_text().splitlines()
-    source = tmp_path / "in.csv"
-    source.write_text("\n".join([header, first, "1,2", second]))
+    header, first, second, *_ = cells
+    source = written("in.csv", [header, first, ["1", "2"], second])
     code, _, err = run("score", source, tmp_path / "some")
     assert code == 0
     assert err.endswith(f"1 rows were bad, see {tmp_path / 'some'}/bad.csv\n")
-    source.write_text("\n".join([header, "1,2"]))
+    written("in.csv", [header, ["1", "2"]])
     assert run("score", source, tmp_path / "none").code == 1
 
 

@@ -16,9 +16,13 @@ from {{cookiecutter.__package_name}}.artifacts.artifact import (
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
 )
+from {{cookiecutter.__package_name}}.training.dataset import (
+    Contract,
+)
 
 V2_MODEL = f"/v2/models/{MODEL_NAME}"
 V1_MODEL = f"/v1/models/{MODEL_NAME}"
+OTHER = f"not-{MODEL_NAME}"
 
 
 def test_metadata_tells_the_signature(ask_classes: Asked) -> None:
@@ -45,19 +49,21 @@ def test_metadata_of_a_model_of_numbers_has_one_output(ask_numbers: Asked) -> No
     assert told["outputs"] == [{"name": "value", "datatype": "FP64", "shape": [-1]}]
 
 
-def test_metadata_tells_all_that_the_page_shows(ask: Asked, artifact: Artifact) -> None:
+def test_metadata_tells_all_that_the_page_shows(
+    ask: Asked, artifact: Artifact, contract: Contract
+) -> None:
     manifest = artifact.manifest
     told = ask.client.get(V2_MODEL).json()["parameters"]
     assert told["description"]
     signature = manifest.signature
     assert told["task"] == signature.task
     assert (told["target_range"] is None) == (signature.task == "classification")
-    assert len(told["examples"]) == len(signature.examples) > 0
-    first = signature.examples[0]
-    assert told["examples"][0] == {
-        "values": list(first.values),
-        "target": first.target,
-    }
+    wanted = min(contract.examples, manifest.evaluation.rows)
+    assert len(signature.examples) == wanted
+    assert told["examples"] == [
+        {"values": list(each.values), "target": each.target}
+        for each in signature.examples
+    ]
     card = told["card"]
     assert card["baseline"] == manifest.baseline.metrics
     assert card["judged_rows"] == manifest.evaluation.rows
@@ -104,8 +110,8 @@ def test_nothing_is_ready_while_draining(artifact: Artifact) -> None:
     ("path", "message"),
     [
         ("/nowhere", "/nowhere: no such path; see /docs"),
-        ("/v2/models/other", f"model: expected '{MODEL_NAME}', received 'other'"),
-        ("/v1/models/other", f"model: expected '{MODEL_NAME}', received 'other'"),
+        (f"/v2/models/{OTHER}", f"model: expected '{MODEL_NAME}', received '{OTHER}'"),
+        (f"/v1/models/{OTHER}", f"model: expected '{MODEL_NAME}', received '{OTHER}'"),
     ],
 )
 def test_unknown_paths_and_models_are_not_found(
@@ -173,3 +179,8 @@ def test_the_documentation_can_be_switched_off(artifact: Artifact) -> None:
         for path in ("/docs", "/openapi.json"):
             assert ask.client.get(path).status_code == 404
         assert ask.v1([ask.row]).status_code == 200
+
+
+def test_a_slash_too_many_is_another_path_and_no_redirect(ask: Asked) -> None:
+    answer = ask.client.get("/v2/", follow_redirects=False)
+    assert answer.status_code == 404

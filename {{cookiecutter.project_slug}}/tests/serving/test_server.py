@@ -141,6 +141,11 @@ def rows(store: Store, n: int) -> str:
     return json.dumps({"instances": [row] * n})
 
 
+def up_to(store: Store, n: int, most_bytes: int) -> str:
+    """n rows, or as many as fit where they are wide."""
+    return rows(store, min(n, most_bytes // len(rows(store, 1))))
+
+
 def head(length: int) -> bytes:
     """The beginning of a request whose body will have that many bytes."""
     return f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
@@ -188,7 +193,7 @@ def test_under_load_health_answers_and_the_rest_is_told_to_come_back(
     def health() -> None:
         assert service.ask("GET", "/v2/health/live")[0] == 200
 
-    answered = statuses(service, 8, rows(store, 30_000), meanwhile=health)
+    answered = statuses(service, 8, up_to(store, 30_000, 3_500_000), meanwhile=health)
     assert set(answered) == {200, 503}
     assert answered.count(200) >= 2
     assert service.ask("POST", V1, rows(store, 1))[0] == 200
@@ -204,7 +209,7 @@ def test_health_answers_at_once_while_the_largest_requests_run(store: Store) -> 
             assert service.ask("GET", "/v2/health/ready")[0] == 200
             took.append(time.perf_counter() - began)
 
-        large = rows(store, 100_000)
+        large = up_to(store, 100_000, 12_000_000)
         assert statuses(service, 4, large, meanwhile=health) == [200] * 4
     # The half of them, since what else the machine does is no fault of the service.
     assert statistics.median(took) < 0.05
@@ -219,6 +224,20 @@ def statuses(
         while not all(each.done() for each in asking):
             meanwhile()
     return [each.result()[0] for each in asking]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\x01\x00", b"NONE / HTTP/1.1\r\n\r\n", b"GET /\xff"]
+)
+def test_what_is_no_http_is_refused_in_the_one_form(
+    shared: tuple[Running, Store], sent: bytes
+) -> None:
+    service, _ = shared
+    with service.connected() as client:
+        client.sendall(sent)
+        ((fields, body),) = answers(client, 1)
+    assert fields["status"] == "400"
+    assert json.loads(body)["error"].startswith("request: expected HTTP/1.1")
 
 
 @pytest.mark.parametrize("wish", ["h2c", "websocket"])

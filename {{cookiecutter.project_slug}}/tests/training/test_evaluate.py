@@ -285,6 +285,8 @@ def test_thresholds_are_read_from_a_file(tmp_path: Path) -> None:
         ("at_least = ", "Invalid value (at end of document)"),
         ("minimum = 1", "Object contains unknown field `minimum`"),
         ("[at_least]\naccuracy = true", "Expected `float`, got `bool`"),
+        ("[at_least]\naccuracy = nan", "accuracy: expected a limit, not nan"),
+        ("max_latency_ms = nan", "max_latency_ms: expected a limit, not nan"),
     ],
 )
 def test_a_thresholds_file_that_breaks_a_rule_is_refused(

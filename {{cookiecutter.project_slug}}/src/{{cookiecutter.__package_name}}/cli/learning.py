@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -157,6 +157,8 @@ def evaluate(
     failures = gate(evaluation, baseline, limits)
     failures += cost_failures(predictor, artifact.files, table.X[:1], limits)
     production, why = version_in_service(against)
+    if why:
+        click.echo(why, err=True)
     if production and production.manifest.version != version:
         failures += compare_with(production, predictor, table, rules, limits, data)
     manifest = msgspec.structs.replace(
@@ -180,11 +182,14 @@ def evaluate(
             with summary.open("a", encoding="utf-8") as file:
                 file.write(summarise(report))
     if failures:
-        raise SystemExit(1)
+        refuse(f"version {version} is not good enough:", failures)
 
 
 def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
-    """None, and why, when there is none: the report is still worth having."""
+    """None, and why, when there is none: the report is still worth having.
+
+    Fails: as a store does, when one was asked for by name and can't be read.
+    """
     from ..artifacts.store import Store
     from ..errors import ProjectError
 
@@ -193,8 +198,13 @@ def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
         if store.serving():
             return store.get(), ""
     except (ProjectError, OSError) as error:
+        if against:
+            raise
         return None, f"The version in service could not be read: {error}."
-    return None, "No version is in service, so it is compared with the baseline only."
+    where = f" in {against}" if against else ""
+    return None, (
+        f"No version is in service{where}, so it is compared with the baseline only."
+    )
 
 
 def keep(artifact: "Artifact", store: "Store", as_json: bool) -> None:
@@ -207,7 +217,11 @@ def keep(artifact: "Artifact", store: "Store", as_json: bool) -> None:
     if not failures:
         click.echo(f"version {version} is promoted", err=True)
         return
-    click.echo(f"version {version} is kept but not promoted:", err=True)
+    refuse(f"version {version} is kept but not promoted:", failures)
+
+
+def refuse(what: str, failures: Sequence[str]) -> NoReturn:
+    click.echo(what, err=True)
     for failure in failures:
         click.echo(f"  {failure}", err=True)
     raise SystemExit(1)

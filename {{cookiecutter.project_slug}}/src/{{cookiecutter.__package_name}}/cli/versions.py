@@ -1,12 +1,13 @@
 """Commands that look after the stored versions: `models ...`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import MODEL_NAME
-from ..errors import ArtifactError, ArtifactMissing
+from ..errors import ArtifactError, ArtifactMissing, ProjectError
 from .common import (
     complete_version,
     json_option,
@@ -115,8 +116,10 @@ def show(version: str | None) -> None:
 def promote(version: str, force: str | None, as_json: bool) -> None:
     """Make VERSION the one that serves."""
     store = open_store()
+    before = store.serving()
     store.promote(version, reason=force)
     say_serving(version, str(store.root), as_json)
+    warn_of_another_signature(store, before, version)
 
 
 @models.command("copy", short_help="Copy a version to another STORE, to serve there.")
@@ -136,7 +139,21 @@ def copy_version(store: str, version: str | None, as_json: bool) -> None:
 def rollback(as_json: bool) -> None:
     """Return to the version that served before."""
     store = open_store()
-    say_serving(store.rollback(), str(store.root), as_json)
+    before, version = store.serving(), store.rollback()
+    say_serving(version, str(store.root), as_json)
+    warn_of_another_signature(store, before, version)
+
+
+def warn_of_another_signature(store: "Store", before: str | None, now: str) -> None:
+    """Clients would be surprised; as after the sample's model has been replaced."""
+    names = []
+    with suppress(ProjectError, OSError):  # of what can't be read nothing is said here
+        for version in (before, now) if before else ():
+            known = store.get(version).manifest.signature
+            names.append(([each.name for each in known.features], known.classes))
+    if len(names) == 2 and names[0] != names[1]:
+        said = f"it takes other features, or gives other classes, than {before}"
+        click.echo(f"warning: {said}, which served until now", err=True)
 
 
 def say_serving(version: str, store: str, as_json: bool) -> None:

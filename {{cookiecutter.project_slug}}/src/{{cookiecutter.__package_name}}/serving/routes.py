@@ -60,12 +60,12 @@ def new_api(service: Service) -> FastAPI:
         "title": service.name,
         "version": metadata.version(service.name),
         "summary": metadata.metadata(service.name)["Summary"],
+        "redirect_slashes": False,  # it would name the host that a proxy asked for
         "max_body_size": settings.max_body_bytes,
         "telemetry": {"tracing": False, "metrics": False, "logs": False},
     }
     if not settings.docs:
-        # A redirect would name the host and scheme that a proxy has asked with.
-        return FastAPI(openapi_url=None, redirect_slashes=False, **switches)
+        return FastAPI(openapi_url=None, **switches)
     api: FastAPI = FastAPIOffline(redoc_url=None, static_url="/docs/static", **switches)
     return api
 

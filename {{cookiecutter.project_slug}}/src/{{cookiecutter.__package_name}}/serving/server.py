@@ -29,6 +29,7 @@ MAX_HEAD_BYTES = 65_536
 HURRY_S = 1.0
 # Headers of a body that has to be waited for, or unpacked.
 NOT_AS_IT_IS = {b"transfer-encoding", b"content-encoding", b"expect"}
+NOT_HTTP = b"400 Bad Request"
 TOO_SLOW = b"408 Request Timeout"
 HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
 REFUSAL = (
@@ -177,6 +178,10 @@ class Protocol(HttpToolsProtocol):
             self.refuse(TOO_SLOW, str(BodyTooSlow(waited_s)))
         else:
             self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn calls this on what its parser can't read."""
+        self.refuse(NOT_HTTP, f"request: expected HTTP/1.1, received none: {msg}")
 
     def refuse(self, status: bytes, text: str) -> None:
         body = error_body(text)

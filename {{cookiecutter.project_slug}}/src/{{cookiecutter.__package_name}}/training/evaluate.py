@@ -45,13 +45,19 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """Fails: DataInvalid when it is missing, not TOML, or holds an unknown key."""
+    """Fails: DataInvalid when it is missing, not TOML, or holds what is no limit."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Thresholds)
+        found = msgspec.toml.decode(path.read_bytes(), type=Thresholds)
     except FileNotFoundError:
         raise DataInvalid(path, ["expected thresholds, received no file"]) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataInvalid(path, [str(error)]) from None
+    single = {"max_latency_ms": found.max_latency_ms, "max_size_mb": found.max_size_mb}
+    several = (found.at_least, found.at_most, found.not_worse_than_production, single)
+    nans = [name for limits in several for name, x in limits.items() if x != x]
+    if nans:  # whatever is compared with one passes
+        raise DataInvalid(path, [f"{each}: expected a limit, not nan" for each in nans])
+    return found
 
 
 def evaluate(predictor: Predictor, test: Table) -> Evaluation:
