@@ -31,6 +31,8 @@ OF_THE_STUB = (
     "tests/model/test_shipped.py",
     "tests/oracle.py",
 )
+NUMBERS = 151  # rows of the data that `to_numbers` leaves
+WITH_GAPS = 2  # the place of a feature with some
 THRESHOLDS = """better_than_baseline = ["mae", "rmse", "r2"]
 
 [at_least]
@@ -41,20 +43,30 @@ r2 = 0.5
 def to_numbers(project: Path) -> None:
     """Predict the proline of a wine instead of its cultivar: data, no code.
 
-    And under other names, so that nothing goes by those of the shipped data.
+    And with all that the shipped data has not, so that nothing goes by it: other names,
+    fewer rows, a text first that is not read, gaps, and no rows to show.
     """
     sample, contract = project / "data/sample.csv", project / "data/contract.toml"
     header, *rows = [row.split(",")[:-1] for row in sample.read_text().splitlines()]
-    text = contract.read_text()
-    text = re.sub("target = .*\nclasses = .*\n", 'target = "yield"\n', text)
-    text = re.sub('\n\\[\\[features]]\nname = "proline"[^\\[]*', "", text)
     *features, target = header
     assert target == "proline"
+    text = contract.read_text()
+    heading = 'target = "yield"\nignored = ["note"]\n'
+    text = re.sub("target = .*\nclasses = .*\n", heading, text)
+    text = re.sub("\nexamples = .*\n", "\n", text)
+    text = re.sub('\n\\[\\[features]]\nname = "proline"[^\\[]*', "", text)
     for name in features:
         text = text.replace(f'name = "{name}"', f'name = "lab_{name}"')
+    named = f'name = "lab_{features[WITH_GAPS]}"\n'
+    text = text.replace(named, f"{named}missing = 2.36\n")
     contract.write_text(text)
-    header = [*(f"lab_{name}" for name in features), "yield"]
-    sample.write_text("\n".join(map(",".join, [header, *rows])))
+    with sample.open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file, lineterminator="\n").writerow
+        write(["note", *(f"lab_{name}" for name in features), "yield"])
+        for i, row in enumerate(rows[:NUMBERS]):
+            if i % 9 == 1:
+                row[WITH_GAPS] = ""
+            write([f'cellar {i % 7}, "west"', *row])
     (project / "thresholds.toml").write_text(THRESHOLDS)
 
 
@@ -112,21 +124,20 @@ def test_it_trains_is_judged_predicts_and_answers_over_http(replaced):
         each["name"] for each in v2["outputs"]
     ]
     assert told["target"] == header.split(",")[0]
-    assert len(told["examples"]) == 6
     outputs = {each["name"]: each["data"] for each in v2["outputs"]}
     if manifest["signature"]["task"] == "regression":
         check_scores_and_drift(replaced, predicted)
-        assert header == "yield"
+        assert (header, len(predicted), told["examples"]) == ("yield", NUMBERS, [])
         assert outputs == {"value": v1["predictions"]}
         low, high = told["target_range"]
         assert low < high
         assert told["card"]["confusion"] == []
     else:
         assert header.startswith("cultivar,probability_barbera,")
+        assert (len(predicted), len(told["examples"])) == (178, 6)
         assert outputs["label"] == [each["label"] for each in v1["predictions"]]
         flat = [p for each in v1["predictions"] for p in each["probabilities"]]
         assert outputs["probabilities"] == flat
-    assert len(predicted) == 178
 
 
 def check_scores_and_drift(replaced: Rendered, answers: list[str]) -> None:
@@ -167,14 +178,16 @@ def test_its_image_answers_as_it_does_here(replaced):
     need_engine()
     python(replaced, "wine_classifier", "train")
     header, first, *_ = python(replaced, "wine_classifier", "predict").splitlines()
-    row = replaced.text("data/sample.csv").splitlines()[1].split(",")[:-1]
+    row = next(csv.DictReader(replaced.text("data/sample.csv").splitlines()))
+    manifest = json.loads(python(replaced, "wine_classifier", "models", "show"))
+    names = [each["name"] for each in manifest["signature"]["features"]]
     with (
         built(replaced) as image,
         running_container(image, *HARDENED, "--network=none") as container,
     ):
         container.wait_for_health()
         path = "/v1/models/wine-classifier:predict"
-        body = {"instances": [[float(each) for each in row]]}
+        body = {"instances": [[float(row[name]) for name in names]]}
         status, answer = container.ask("POST", path, body)
     assert status == 200
     (predicted,) = answer["predictions"]

@@ -33,6 +33,14 @@ from {{cookiecutter.__package_name}}.training.train import (
 )
 
 
+def test_the_limits_of_the_shipped_contract_are_those_of_its_file(
+    artifact: Artifact,
+) -> None:
+    alcohol, malic_acid, *_ = artifact.manifest.signature.features
+    assert (alcohol.lowest, alcohol.highest, alcohol.missing) == (0, 100, None)
+    assert (malic_acid.lowest, malic_acid.highest) == (0, None)
+
+
 @pytest.fixture
 def plan(sample: Path, contract: Contract, thresholds: Thresholds) -> Plan:
     return Plan(sample, contract, thresholds)

@@ -3,6 +3,9 @@
 import csv
 import json
 import re
+from collections.abc import (
+    Callable,
+)
 from pathlib import Path
 from xml.etree import (
     ElementTree,
@@ -26,8 +29,11 @@ from {{cookiecutter.__package_name}}.cli import (
     commands,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
+    MISSING,
     Contract,
 )
+
+Written = Callable[[str, list[list[str]]], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -37,21 +43,28 @@ def here(project: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def moved(sample: Path, artifact: Artifact, tmp_path: Path) -> Path:
+def filled(contract: Contract, cells: list[list[str]], written: Written) -> Path:
+    """The sample with its gaps filled, which is how a version has seen it."""
+    names, *rows = [[cell.strip() for cell in row] for row in cells]
+    for column in contract.features:
+        place = names.index(column.name)
+        for row in rows:
+            if row[place].lower() in MISSING:
+                row[place] = str(column.missing)
+    return written("filled.csv", [names, *rows])
+
+
+@pytest.fixture
+def moved(filled: Path, artifact: Artifact, written: Written) -> Path:
     """The sample, with all of its first feature above what it was."""
     first = artifact.manifest.signature.features[0]
-    with sample.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    with filled.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    place = header.index(first.name)
+    more = 1 + first.maximum - first.minimum
     for row in rows:
-        if row[first.name]:
-            more = 1 + first.maximum - first.minimum
-            row[first.name] = str(float(row[first.name]) + more)
-    path = tmp_path / "now<1>.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+        row[place] = str(float(row[place]) + more)
+    return written("now<1>.csv", [header, *rows])
 
 
 def run(*words: object) -> Result:
@@ -60,10 +73,14 @@ def run(*words: object) -> Result:
 
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_the_same_data_has_not_drifted(
-    sample: Path, artifact: Artifact, store: Store, reference: str
+    sample: Path, filled: Path, artifact: Artifact, store: Store, reference: str
 ) -> None:
-    before = sample if reference == "file" else store.serving()
-    result = run("drift", before, sample)
+    # Gaps in both are no drift; a version's reference has none.
+    before, now = {
+        "file": (sample, sample),
+        "version": (store.serving(), filled),
+    }[reference]
+    result = run("drift", before, now)
     assert result.exit_code == 0, result.output
     columns = len(artifact.manifest.signature.features) + 1
     assert f"\n0 of {columns} columns have drifted\n" in result.output
@@ -71,14 +88,14 @@ def test_the_same_data_has_not_drifted(
 
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_data_that_moved_is_named_shown_and_exits_with_1(
-    sample: Path,
+    filled: Path,
     artifact: Artifact,
     store: Store,
     moved: Path,
     tmp_path: Path,
     reference: str,
 ) -> None:
-    before = sample if reference == "file" else store.serving()
+    before = filled if reference == "file" else store.serving()
     page = tmp_path / "drift.html"
     result = run("drift", before, moved, "--json", "--output", page)
     assert result.exit_code == 1

@@ -1,6 +1,10 @@
 """What a metrics page says of two versions, and what it doesn't."""
 
 import json
+import math
+from collections.abc import (
+    Callable,
+)
 from http.server import (
     BaseHTTPRequestHandler,
     HTTPServer,
@@ -163,8 +167,9 @@ def test_labelled_rows_decide_between_two_versions(
     store: Store,
     artifact: Artifact,
     sample: Path,
+    cells: list[list[str]],
+    written: Callable[[str, list[list[str]]], Path],
     project: Path,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same answers: of 45 rows held out nothing is known, of 1,780 it is.
@@ -174,13 +179,18 @@ def test_labelled_rows_decide_between_two_versions(
     monkeypatch.chdir(project)
     monkeypatch.setenv("ML_MODEL_URI", str(store.root))
     b = store.put(another(artifact))
-    result = run(b, "--data", sample)
-    if artifact.manifest.signature.classes:
-        assert result.exit_code == 1
-        assert "B is undecided" in result.output
-    header, *rows = sample.read_text(encoding="utf-8").splitlines()
-    many = tmp_path / "labelled.csv"
-    many.write_text("\n".join([header, *rows * 10]), encoding="utf-8")
+    header, *rows = cells
+    step = max(1, len(rows) // 45)
+    few = written("few.csv", [header, *rows[::step][:45]])
+    # More rows may be held out than these, and decide.
+    held_out = [sample] if artifact.manifest.evaluation.rows <= 45 else []
+    for data in (few, *held_out):
+        result = run(b, "--data", data)
+        if artifact.manifest.signature.classes:
+            assert result.exit_code == 1
+            assert "B is undecided" in result.output
+    enough = math.ceil(1780 / len(rows))
+    many = written("labelled.csv", [header, *rows * enough])
     result = run(store.serving(), b, "--data", many)
     assert result.exit_code == 0, result.output
     assert "B is no worse" in result.output

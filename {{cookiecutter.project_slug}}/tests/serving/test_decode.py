@@ -184,6 +184,27 @@ def test_id_outputs_and_binary_wishes_are_kept() -> None:
             "instances[0].b: expected a number, received null",
         ),
         (
+            '{"instances": [{"a": "high", "b": null, "c": 3}]}',
+            "instances[0].a: expected a number, received a string",
+        ),
+        (
+            '{"instances": [[1, 2, 3], {"c": 3, "b" : [2] , "a": 1}]}',
+            "instances[1].b: expected a number, received a list",
+        ),
+        (
+            '{"instances": [{"a": 1, "b": 1e400, "c": 3}]}',
+            "instances[0].b: expected a number within float64, "
+            "received number out of range",
+        ),
+        (
+            '{"instances": [{"a": 1, "b": 2, "c": 3, "d": "4"}]}',
+            "instances[0]: expected features a, b, c, received 'd'",
+        ),
+        (
+            '{"instances": [{"a": "1", "a": 1e, "b": 2, "c": 3}]}',
+            "instances[0][...]: expected a number, received a string",
+        ),
+        (
             '{"instances": [{"a": 1, "b": "2", "c": null}], [',
             "instances[0][...]: expected a number, received a string",
         ),
@@ -203,6 +224,30 @@ def test_a_fault_in_a_v1_body_is_named(body: str, message: str) -> None:
     with pytest.raises(FieldInvalid) as failure:
         v1(body)
     assert str(failure.value) == message
+
+
+@pytest.mark.parametrize(
+    ("row", "missing"),
+    [
+        ('{"a": 1, "b": null , "c": 3}', "b"),
+        ('{"a": 1, "b": "2", "c": null}', None),
+        ('{"a": 1, "b": 2, "c": 3, "d": null}', None),
+    ],
+)
+def test_only_what_is_null_counts_as_missing(row: str, missing: str | None) -> None:
+    with pytest.raises(FieldInvalid) as failure:
+        v1('{"instances": [' + row + "]}")
+    assert failure.value.missing == missing
+
+
+def test_a_fault_by_name_is_placed_in_a_large_body_too() -> None:
+    rows: list[dict[str, object]] = [{"a": 1.5, "b": 2.5, "c": 3.5}] * 5_000
+    rows[4_321] = {"a": 1.5, "b": "high", "c": 3.5}
+    with pytest.raises(FieldInvalid) as failure:
+        v1(json.dumps({"instances": rows}))
+    assert str(failure.value) == (
+        "instances[4321].b: expected a number, received a string"
+    )
 
 
 @pytest.mark.parametrize("body", ["", "{", "\ufeff{}", '{"instances": [[NaN, 1, 2]]}'])

@@ -43,12 +43,16 @@ FILL = 0.25
 
 @pytest.fixture(scope="module")
 def ask(artifact: Artifact) -> Iterator[Asked]:
-    """The first feature is never negative; the second may be missing."""
-    first, second, *others = artifact.manifest.signature.features
+    """The first feature is never negative; only the second may be missing."""
+    first, second, *others = (
+        msgspec.structs.replace(each, lowest=None, highest=None, missing=None)
+        for each in artifact.manifest.signature.features
+    )
     ruled = (
-        msgspec.structs.replace(first, lowest=0.0, highest=1e6),
+        # Whatever is usual of it, the row that is asked has to keep to the limits.
+        msgspec.structs.replace(first, lowest=0.0, highest=1e6, median=1.0),
         msgspec.structs.replace(second, missing=FILL),
-        *(msgspec.structs.replace(each, lowest=None, highest=None) for each in others),
+        *others,
     )
     signature = msgspec.structs.replace(artifact.manifest.signature, features=ruled)
     manifest = msgspec.structs.replace(artifact.manifest, signature=signature)

@@ -12,6 +12,7 @@ from asking import (
     V1,
     asking,
     scrape,
+    strict,
 )
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -46,7 +47,7 @@ def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> N
 
 
 def test_what_is_asked_and_answered_is_watched(artifact: Artifact) -> None:
-    with asking(artifact, Settings()) as ask:
+    with asking(strict(artifact), Settings()) as ask:
         ask.v1([ask.row, ask.row])
         ask.v2(ask.row)
         features = artifact.manifest.signature.features

@@ -1,9 +1,12 @@
 """Which rows are judged by: groups and times apart, no leaks, the same ones again."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -21,6 +24,7 @@ from {{cookiecutter.__package_name}}.training import (
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     Contract,
+    Table,
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
@@ -28,9 +32,14 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
 )
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
+    split_method,
     train,
     unseen_rows,
 )
+
+# Columns that a test adds to the sample, by names that no sample has.
+WINERY, YEAR = "winery of the test", "year of the test"
+Written = Callable[[str, list[list[str]]], Path]
 
 GOES_ON = pytest.mark.skipif(
     not hasattr(Estimator, "update"), reason="this model can't go on learning"
@@ -54,22 +63,32 @@ def test_of_many_rows_a_sample_is_judged_that_no_batch_decides_over(
     assert evaluate(one.predictor(), unseen) == one.manifest.evaluation
 
 
-def test_the_signature_holds_what_the_contract_allows(artifact: Artifact) -> None:
-    alcohol, malic_acid, *_ = artifact.manifest.signature.features
-    assert (alcohol.lowest, alcohol.highest, alcohol.missing) == (0, 100, None)
-    assert (malic_acid.lowest, malic_acid.highest) == (0, None)
+def test_the_signature_holds_what_the_contract_allows(
+    artifact: Artifact, contract: Contract
+) -> None:
+    """A limit that is none is infinite in the contract, which JSON can't hold."""
+    features = artifact.manifest.signature.features
+    for feature, column in zip(features, contract.features, strict=True):
+        low, high = (
+            None if math.isinf(limit) else limit
+            for limit in (column.minimum, column.maximum)
+        )
+        told = (feature.lowest, feature.highest, feature.missing)
+        assert told == (low, high, column.missing), column.name
 
 
 @pytest.fixture
-def grouped(plan: Plan, tmp_path: Path) -> Plan:
+def grouped(plan: Plan, cells: list[list[str]], written: Written) -> Plan:
     """The sample with a winery for every eight rows, and the year of its harvest."""
-    header, *rows = plan.data.read_text().splitlines()
-    lines = [f"{header},winery,year"]
-    # Rows come by cultivar, so that neighbours in a winery must not be.
-    lines += [f"{row},w{i % 23},{1970 + i * 7 % 178}" for i, row in enumerate(rows)]
-    path = tmp_path / "grouped.csv"
-    path.write_text("\n".join(lines))
-    return replace(plan, data=path)
+    header, *rows = cells
+    wineries = len(rows) // 8 + 1
+    # Rows may come by class, so that neighbours in a winery or a year must not be.
+    years = np.random.default_rng(20261122).permutation(len(rows)).tolist()
+    lines = [
+        [*row, f"w{i % wineries}", f"{1970 + year}"]
+        for i, (row, year) in enumerate(zip(rows, years, strict=True))
+    ]
+    return replace(plan, data=written("grouped.csv", [[*header, WINERY, YEAR], *lines]))
 
 
 @pytest.mark.parametrize("batch_rows", [None, pytest.param(7, marks=GOES_ON)])
@@ -77,8 +96,8 @@ def grouped(plan: Plan, tmp_path: Path) -> Plan:
 def test_a_split_by_group_or_time_is_found_again(
     grouped: Plan, key: str, batch_rows: int | None
 ) -> None:
-    column, other = {"group": ("winery", "year"), "time": ("year", "winery")}[key]
-    rules = replace_contract(grouped.contract, **{key: column}, ignored=(other,))
+    column = {"group": WINERY, "time": YEAR}[key]
+    rules = split_by(grouped.contract, **{key: column})
     plan = replace(grouped, contract=rules, batch_rows=batch_rows)
     made = train(plan, "wine")
     assert made.manifest.provenance.split["method"] == f"by {key} {column}"
@@ -87,56 +106,71 @@ def test_a_split_by_group_or_time_is_found_again(
     assert evaluate(made.predictor(), unseen) == made.manifest.evaluation
     whole = train(replace(plan, batch_rows=None), "wine").manifest
     assert whole.evaluation.rows == made.manifest.evaluation.rows
-    keyless = replace_contract(rules, **{key: None}, ignored=("winery", "year"))
+    keyless = split_by(grouped.contract)
     with pytest.raises(DataInvalid) as refusal:
         unseen_rows(made, plan.data, keyless)
     assert str(refusal.value) == (
         f"contract: expected a split by {key} {column}, as that of version "
-        f"{made.manifest.version}, received stratified"
+        f"{made.manifest.version}, received {split_method(keyless)}"
     )
 
 
-def replace_contract(contract: Contract, **changes: object) -> Contract:
-    return msgspec.structs.replace(contract, **changes)
+def split_by(
+    contract: Contract, group: str | None = None, time: str | None = None
+) -> Contract:
+    """The same columns, but no other key; the one of the contract is not read."""
+    keys = [contract.group, contract.time, WINERY, YEAR]
+    unread = [name for name in keys if name and name not in (group, time)]
+    ignored = (*contract.ignored, *unread)
+    return msgspec.structs.replace(contract, group=group, time=time, ignored=ignored)
 
 
 def test_rows_that_were_learned_from_are_not_judged_by(
-    plan: Plan, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    plan: Plan,
+    cells: list[list[str]],
+    written: Written,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    header, *rows = plan.data.read_text().splitlines()
-    path = tmp_path / "twice.csv"
-    path.write_text("\n".join([header, *rows, *rows[::2]]))
-    made = train(replace(plan, data=path), "wine").manifest
+    header, *rows = cells
+    twice = [*rows, *rows[::2]]
+    path = written("twice.csv", [header, *twice])
+    plan = replace(plan, data=path, contract=split_by(plan.contract))
+    made = train(plan, "wine").manifest
     left_out = made.provenance.split["repeated_rows_left_out"]
-    assert left_out > 10
-    assert made.evaluation.rows == 67 - left_out
-    told = f"{left_out} of 67 rows to judge by are also among those learned from"
+    judged = math.ceil(len(twice) * plan.test_share)
+    assert left_out > judged * 0.15
+    assert made.evaluation.rows == judged - left_out
+    told = f"{left_out} of {judged} rows to judge by are also among those learned from"
     assert told in caplog.text
 
 
 @GOES_ON
-@pytest.mark.parametrize("key", [None, "winery"])
+@pytest.mark.parametrize("key", [None, WINERY])
 def test_equal_rows_in_different_batches_do_not_leak(
-    grouped: Plan, tmp_path: Path, key: str | None
+    grouped: Plan, cells: list[list[str]], written: Written, key: str | None
 ) -> None:
-    header, *rows = grouped.data.read_text().splitlines()
+    header, *rows = cells
+    wineries = len(rows) // 8 + 1
+    lines = [[*row, f"w{i % wineries}"] for i, row in enumerate(rows)]
     # The second time each belongs to another winery.
-    again = [row.replace(",w", ",other-w") for row in rows[::4]]
-    path = tmp_path / "twice.csv"
-    path.write_text("\n".join([header, *rows, *again]))
-    others = ("year",) if key else ("winery", "year")
-    rules = replace_contract(grouped.contract, group=key, ignored=others)
+    again = [[*row, f"other-{winery}"] for *row, winery in lines[::4]]
+    path = written("twice.csv", [[*header, WINERY], *lines, *again])
+    rules = split_by(grouped.contract, group=key)
     plan = replace(grouped, data=path, contract=rules, batch_rows=100)
     split = train(plan, "wine").manifest.provenance.split
     assert (split["repeated_rows_left_out"] > 0) == bool(key)
 
 
 def test_data_of_which_every_judged_row_was_learned_from_is_refused(
-    plan: Plan, tmp_path: Path
+    plan: Plan, table: Table, cells: list[list[str]], written: Written
 ) -> None:
-    header, *rows = plan.data.read_text().splitlines()
-    path = tmp_path / "three.csv"
-    three = [rows[0], rows[60], rows[150]]
-    path.write_text("\n".join([header, *three * 10]))
+    header, *rows = cells
+    # One row of each class, or three of a number.
+    places = [0, len(rows) // 3, 2 * len(rows) // 3]
+    if plan.contract.classes:
+        places = np.unique(table.y, return_index=True)[1].tolist()
+    few = [rows[place] for place in places]
+    path = written("few.csv", [header, *few * 10])
+    plan = replace(plan, data=path, contract=split_by(plan.contract))
     with pytest.raises(TrainingImpossible, match="every row to judge by is also among"):
-        train(replace(plan, data=path), "wine")
+        train(plan, "wine")

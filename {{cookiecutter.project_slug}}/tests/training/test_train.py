@@ -86,8 +86,13 @@ def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) ->
 
 
 def test_another_seed_holds_out_other_rows(plan: Plan, artifact: Artifact) -> None:
-    other = train(replace(plan, seed=1), "wine")
-    assert other.manifest.signature != artifact.manifest.signature
+    rules, one = plan.contract, artifact
+    if rules.time:  # by which rows are held out whatever the seed
+        ignored = (*rules.ignored, rules.time)
+        rules = msgspec.structs.replace(rules, time=None, ignored=ignored)
+        one = train(replace(plan, contract=rules), "wine")
+    other = train(replace(plan, contract=rules, seed=1), "wine")
+    assert other.manifest.signature != one.manifest.signature
 
 
 def test_other_parameters_reach_the_estimator_unknown_ones_do_not(plan: Plan) -> None:
@@ -120,19 +125,25 @@ def test_a_threshold_for_another_task_is_refused_before_learning(plan: Plan) -> 
 
 
 def test_the_manifest_says_where_the_version_comes_from(
-    artifact: Artifact, sample: Path
+    artifact: Artifact, sample: Path, contract: Contract, table: Table
 ) -> None:
     provenance = artifact.manifest.provenance
     assert provenance.data_source == "sample.csv"
     assert provenance.data_sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
-    rows = len(sample.read_text().splitlines()) - 1
-    assert provenance.train_rows + artifact.manifest.evaluation.rows == rows
+    left_out = provenance.split["repeated_rows_left_out"]
+    seen = provenance.train_rows + artifact.manifest.evaluation.rows
+    assert seen + left_out == len(table.y)
+    method = "stratified" if contract.classes else "at random"
+    if contract.key:
+        method = f"by {'group' if contract.group else 'time'} {contract.key}"
     assert provenance.split == {
-        "method": "stratified",
+        "method": method,
         "test_share": 0.25,
         "seed": 0,
-        "repeated_rows_left_out": 0,
+        "repeated_rows_left_out": left_out,
     }
+    if len(np.unique(table.X, axis=0)) == len(table.X):
+        assert left_out == 0
     assert provenance.parameters.keys() == Estimator().get_params().keys()
     recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
     assert list(provenance.versions) == recorded
@@ -151,19 +162,23 @@ def test_of_the_file_that_was_learned_from_only_the_held_out_rows_are_unseen(
 
 
 def test_of_any_other_file_all_rows_are_unseen(
-    artifact: Artifact, sample: Path, contract: Contract, tmp_path: Path
+    artifact: Artifact,
+    sample: Path,
+    contract: Contract,
+    table: Table,
+    tmp_path: Path,
 ) -> None:
     other = tmp_path / "other.csv"
     other.write_text(sample.read_text() + "\n")
     summary, unseen = unseen_rows(artifact, other, contract)
-    rows = len(sample.read_text().splitlines()) - 1
+    rows = len(table.y)
     assert (summary.rows, len(unseen.y)) == (rows, rows)
 
 
 def test_an_update_with_other_columns_is_refused(
     plan: Plan, contract: Contract, artifact: Artifact
 ) -> None:
-    other = Contract(contract.target, contract.features[::-1], contract.classes)
+    other = msgspec.structs.replace(contract, features=contract.features[::-1])
     with pytest.raises(DataInvalid) as refusal:
         train(replace(plan, contract=other, continue_from=artifact), "wine")
     assert str(refusal.value) == (
@@ -223,7 +238,7 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert (manifest.signature.task, manifest.signature.classes) == ("regression", ())
     assert manifest.evaluation.metrics["r2"] == pytest.approx(1.0)
     assert manifest.provenance.train_rows + manifest.evaluation.rows == 40
-    method = "by row" if batch_rows else "stratified"
+    method = "by row" if batch_rows else "at random"
     split = {"method": method, "test_share": 0.25, "seed": 0}
     made = dict(manifest.provenance.split)
     assert made.pop("at_most", None) == (100_000 if batch_rows else None)
@@ -231,6 +246,17 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert manifest.signature.target_range is not None
     assert 0 <= manifest.signature.target_range[0] < manifest.signature.target_range[1]
     assert manifest.signature.examples == (), "none unless the contract asks for some"
+
+
+def test_a_split_that_was_called_stratified_without_a_class_is_found_again(
+    line: Plan,
+) -> None:
+    made = train(line, "line")
+    expected = unseen_rows(made, line.data, line.contract)[1].X
+    assert len(expected) == made.manifest.evaluation.rows
+    made.manifest.provenance.split["method"] = "stratified"
+    found = unseen_rows(made, line.data, line.contract)[1].X
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_signature_holds_units_and_the_ranges_that_were_learned(line: Plan) -> None:
