@@ -33,7 +33,7 @@ def test_the_notebook_draws_compares_and_keeps_a_candidate_that_does_not_serve(p
     before = json.loads(project.run(*listing).stdout)
     shown = project.succeeds("uv", "run", "python", "-c", DRAWN, MPLBACKEND="Agg")
     assert shown.endswith("4 drawn\n")
-    assert "stronger penalty against as it is, over 45 rows" in shown
+    assert "epochs=10 against as it is, over 45 rows" in shown
     after = json.loads(project.run(*listing).stdout)
     kept = [each for each in after if each not in before]
     assert [each["serving"] for each in kept] == [False]

@@ -29,7 +29,11 @@ import {{ cookiecutter.__package_name }} as package
 from {{ cookiecutter.__package_name }}.artifacts.store import (
     Store,
 )
+from {{ cookiecutter.__package_name }}.model.estimator import (
+    Estimator,
+)
 from {{ cookiecutter.__package_name }}.monitoring.verdict import (
+    paired,
     wrong_answers,
 )
 from {{ cookiecutter.__package_name }}.settings import (
@@ -67,12 +71,17 @@ plan = Plan(
 table = read_table(plan.data, plan.contract)
 learned, judged = split(table, plan.contract, plan.test_share, plan.seed)
 X, y, names = learned.X, learned.y, plan.contract.names
+classes = plan.contract.classes  # none where the target is a number
 print(f"{len(y)} rows to learn from, {len(judged.y)} to judge by")
-for name in plan.contract.classes:
+for name in classes:
     print(f"{np.mean(y == name):6.1%}  {name}")
+if not classes:
+    print(f"{plan.contract.target}: {y.min():g} to {y.max():g}, mean {y.mean():g}")
 
 # %% [markdown]
-# ### Which features tell the classes apart?
+# ### Which features tell about the target?
+#
+# Of classes, a histogram each; of a number, a point per row.
 
 # %%
 columns = 4
@@ -82,11 +91,14 @@ for place in places.flat[len(names) :]:
     place.remove()
 for j, (name, place) in enumerate(zip(names, places.flat, strict=False)):
     bins = np.histogram_bin_edges(X[:, j], 15)
-    for label in plan.contract.classes:
+    for label in classes:
         place.hist(X[y == label, j], bins, alpha=0.6, label=label)
+    if not classes:
+        place.scatter(X[:, j], y, s=6, alpha=0.6)
     place.set_title(name, fontsize=9)
     place.tick_params(labelsize=7)
-figure.legend(*places.flat[0].get_legend_handles_labels(), loc="lower right")
+if classes:
+    figure.legend(*places.flat[0].get_legend_handles_labels(), loc="lower right")
 figure.tight_layout()
 plt.show()
 
@@ -95,7 +107,7 @@ plt.show()
 
 # %%
 figure, place = plt.subplots(figsize=(6.5, 5.5))
-picture = place.imshow(np.corrcoef(X.T), cmap="RdBu_r", vmin=-1, vmax=1)
+picture = place.imshow(np.atleast_2d(np.corrcoef(X.T)), cmap="RdBu_r", vmin=-1, vmax=1)
 place.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
 place.set_yticks(range(len(names)), names, fontsize=8)
 figure.colorbar(picture, label="correlation")
@@ -103,30 +115,54 @@ figure.tight_layout()
 plt.show()
 
 # %% [markdown]
-# ### Could a plane part them?
+# ### What does a plane show?
 #
 # The two directions in which the standardised rows differ most.
 
 # %%
-Z = (X - X.mean(axis=0)) / X.std(axis=0)
-_, spread, directions = np.linalg.svd(Z, full_matrices=False)
+spans = X.std(axis=0)
+Z = (X - X.mean(axis=0)) / np.where(spans, spans, 1.0)
+U, spread, _ = np.linalg.svd(Z, full_matrices=False)
+along = U * spread  # (n, d), the rows along each direction
 share = spread**2 / np.sum(spread**2)
-figure, place = plt.subplots(figsize=(6.5, 5))
-for label in plan.contract.classes:
-    place.scatter(*(Z[y == label] @ directions[:2].T).T, s=18, alpha=0.7, label=label)
-place.set_xlabel(f"first direction, {share[0]:.0%} of the variance")
-place.set_ylabel(f"second direction, {share[1]:.0%}")
-place.legend()
-plt.show()
+if len(names) > 1:
+    figure, place = plt.subplots(figsize=(6.5, 5))
+    for label in classes:
+        place.scatter(*along[y == label, :2].T, s=18, alpha=0.7, label=label)
+    if classes:
+        place.legend()
+    else:
+        picture = place.scatter(*along[:, :2].T, c=y, s=18, alpha=0.7)
+        figure.colorbar(picture, label=plan.contract.target)
+    place.set_xlabel(f"first direction, {share[0]:.0%} of the variance")
+    place.set_ylabel(f"second direction, {share[1]:.0%}")
+    plt.show()
 
 # %% [markdown]
 # ## Two ideas
 #
 # An idea is a set of the estimator's parameters. Both learn from the same rows, and are
 # judged by the same others, as `make train` does it.
+#
+# **Edit the second one**, as in `{"stronger penalty": {"l2": 0.1}}`. To have something
+# to show with any estimator, it is a tenth of the first parameter that is a number.
 
 # %%
-IDEAS = {"as it is": {}, "stronger penalty": {"l2": 0.1}}
+usual = Estimator().get_params()
+print("parameters:", *(f"{name}={value!r}" for name, value in usual.items()))
+numbers = [
+    (name, value)
+    for name, value in usual.items()
+    if type(value) in (int, float) and name != "random_state"
+]
+varied = {
+    name: max(1, value // 10) if type(value) is int else value / 10
+    for name, value in numbers[:1]
+}
+named = ", ".join(f"{name}={value}" for name, value in varied.items())
+IDEAS = {"as it is": {}, named or "the same again": varied}
+
+# %%
 candidates = {
     idea: train(replace(plan, parameters=parameters), package.MODEL_NAME)
     for idea, parameters in IDEAS.items()
@@ -141,20 +177,31 @@ for metric, trivial in candidates[first].manifest.baseline.metrics.items():
     a, b = measured[first][metric], measured[second][metric]
     print(f"{metric:20}{a:18.4f}{b:18.4f}{trivial:12.4f}")
 
+# %% [markdown]
+# What was answered, beside what is true.
+
 # %%
+answers = {
+    idea: candidate.predictor().predict(judged.X)
+    for idea, candidate in candidates.items()
+}
 figure, places = plt.subplots(1, 2, figsize=(10, 4.5))
 for place, (idea, candidate) in zip(places, candidates.items(), strict=True):
-    classes = candidate.manifest.signature.classes
+    place.set_title(idea)
+    place.set_xlabel("answered")
+    place.set_ylabel("true")
+    if not classes:
+        place.scatter(answers[idea]["value"], judged.y, s=12, alpha=0.7)
+        place.axline((judged.y.mean(), judged.y.mean()), slope=1, color="grey", lw=1)
+        continue
+    order = candidate.manifest.signature.classes
     counts = np.array(candidate.manifest.evaluation.confusion)
     place.imshow(counts, cmap="Blues")
     for (i, j), count in np.ndenumerate(counts):
         dark = count > counts.max() / 2
         place.text(j, i, count, ha="center", color="white" if dark else "black")
-    place.set_xticks(range(len(classes)), classes)
-    place.set_yticks(range(len(classes)), classes)
-    place.set_xlabel("answered")
-    place.set_ylabel("true")
-    place.set_title(idea)
+    place.set_xticks(range(len(order)), order)
+    place.set_yticks(range(len(order)), order)
 figure.tight_layout()
 plt.show()
 
@@ -165,25 +212,31 @@ plt.show()
 # command `compare` does it. With few rows the honest answer is often that nobody knows.
 
 # %%
-wrong = [
-    (candidate.predictor().predict(judged.X)["label"] != judged.y).astype(float)
-    for candidate in candidates.values()
-]
-found = wrong_answers(*wrong, margin=0.01)
+if classes:
+    wrong = [(each["label"] != judged.y).astype(float) for each in answers.values()]
+    found = wrong_answers(*wrong, margin=0.01)
+else:
+    errors = [np.abs(each["value"] - judged.y) for each in answers.values()]
+    found = paired("absolute error", *errors, margin=0.01 * float(judged.y.std()))
 print(f"{second} against {first}, over {found.rows} rows: {found.verdict}")
-print(f"95 % interval of the difference: {found.low:+.1%} to {found.high:+.1%}")
+unit = "+.1%" if classes else "+.4g"
+print(
+    f"95 % interval of the difference in {found.name}: "
+    f"{found.low:{unit}} to {found.high:{unit}}"
+)
 
 # %% [markdown]
 # ## Keep one
 #
-# The one with the smaller log loss becomes a version in the store. It does not serve:
+# The one with the smaller loss becomes a version in the store. It does not serve:
 # `models promote` decides that, and asks for a reason when it missed `thresholds.toml`.
 # Who chooses among many ideas by the same few rows will have chosen luck as well: judge
 # the last one once more by rows that nobody has looked at. To keep an idea for good,
 # make it the default in `model/estimator.py` and run `make train`.
 
 # %%
-best = min(measured, key=lambda idea: measured[idea]["log_loss"])
+loss = "log_loss" if classes else "mae"
+best = min(measured, key=lambda idea: measured[idea][loss])
 store = Store(read_settings(os.environ).model_uri, package.MODEL_NAME)
 version = store.put(candidates[best])
 print(f"{best}: kept as version {version}; in service is {store.serving()}")

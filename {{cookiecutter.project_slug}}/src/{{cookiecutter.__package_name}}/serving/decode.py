@@ -4,6 +4,7 @@ A large body of the usual shape goes the quick way; all others go the careful on
 says exactly what is wrong with them and where.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,13 +12,21 @@ import numpy as np
 
 from ..errors import FieldInvalid, Malformed
 from ..model.arrays import Floats
-from .careful import check_size, decode_json, parts, refuse_malformed, set_apart
+from .careful import (
+    check_size,
+    decode_json,
+    explain,
+    parts,
+    refuse_malformed,
+    set_apart,
+)
 from .numbers import DATATYPES, from_bytes, from_lists
 from .quick import Place, first, numbers_at_once, rows_at_once
 
 INPUT = "features"
 DATA = f"inputs.{INPUT}.data"
 LARGE = 4096  # bytes from which on the quick way pays
+IN_OBJECT = re.compile(r"instances\[(\d+)\]\[\.\.\.\]:")  # as msgspec writes it
 RAGGED = [[0.0], 0.0]  # in the place of data that was read in parts and is no table
 
 Json = dict[str, Any]
@@ -57,7 +66,16 @@ class V2Body(msgspec.Struct):
     parameters: Json | None = None
 
 
+class V1Rows(msgspec.Struct):
+    """The same, with each row as it was written."""
+
+    instances: list[msgspec.Raw]
+
+
 v1_body = msgspec.json.Decoder(V1Body)
+v1_rows = msgspec.json.Decoder(V1Rows)
+members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+number = msgspec.json.Decoder(float)
 v2_body = msgspec.json.Decoder(V2Body)
 
 
@@ -95,7 +113,7 @@ def read_rows(body: bytes, features: tuple[str, ...], before: int = 0) -> Floats
     try:
         rows = decode_json(v1_body, body, before).instances
     except FieldInvalid as error:
-        raise null_by_name(body, features, before) or error from None
+        raise fault_by_name(body, features, before, error) or error from None
     if not rows:
         raise FieldInvalid("instances", "one row or more", "none")
     width = len(features)
@@ -115,27 +133,45 @@ def by_name(row: dict[str, float], features: tuple[str, ...], i: int) -> list[fl
             if name not in row:
                 place = f"instances[{i}]"
                 raise FieldInvalid(place, f"feature {name!r}", "none", missing=name)
-        unknown = next(name for name in row if name not in features)
-        raise FieldInvalid(
-            f"instances[{i}]", f"features {', '.join(features)}", repr(unknown)
-        )
+        raise unknown(next(name for name in row if name not in features), features, i)
     return [row[name] for name in features]
 
 
-def null_by_name(
-    body: bytes, features: tuple[str, ...], before: int
+def unknown(name: str, features: tuple[str, ...], i: int) -> FieldInvalid:
+    expected = f"features {', '.join(features)}"
+    return FieldInvalid(f"instances[{i}]", expected, repr(name))
+
+
+def fault_by_name(
+    body: bytes, features: tuple[str, ...], before: int, fault: FieldInvalid
 ) -> FieldInvalid | None:
-    """msgspec doesn't say which member of an object is null, so look again."""
+    """msgspec doesn't say which member of an object is wrong, so look again."""
+    place = IN_OBJECT.match(str(fault))
+    if place is None:
+        return None
+    i = int(place[1])
     try:
-        request = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None  # faults behind the one that was found
-    rows = request.get("instances") if isinstance(request, dict) else None
-    for i, row in enumerate(rows if isinstance(rows, list) else (), before):
-        for name in features if isinstance(row, dict) else ():
-            if row.get(name, 0) is None:
+        row = members.decode(v1_rows.decode(body).instances[i - before])
+        for name, value in row.items():
+            text = bytes(value)
+            if found := no_number(text):
+                if name not in features:
+                    return unknown(name, features, i)
                 field = f"instances[{i}].{name}"
-                return FieldInvalid(field, "a number", "null", missing=name)
+                if text == b"null":
+                    return FieldInvalid(field, "a number", "null", missing=name)
+                return explain(f"{found} - at `$.{field}`", 0)
+    except (msgspec.DecodeError, RecursionError, LookupError):
+        pass  # faults behind the one that was found
+    return None
+
+
+def no_number(value: bytes) -> str | None:
+    """Why it is none, in msgspec's words."""
+    try:
+        number.decode(value)
+    except msgspec.ValidationError as error:
+        return str(error)
     return None
 
 

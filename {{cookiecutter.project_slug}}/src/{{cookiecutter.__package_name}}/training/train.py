@@ -49,7 +49,7 @@ from .split import Summary, at_most, draw, joined, repeated, split, time_limit
 
 log = logging.getLogger(__name__)
 
-STRATIFIED, BY_ROW = "stratified", "by row"
+STRATIFIED, AT_RANDOM, BY_ROW = "stratified", "at random", "by row"
 # Of data that is larger than memory, no more rows are kept to judge by.
 JUDGED_AT_MOST = 100_000
 ADOPTED = "adopted, judged by all rows"
@@ -392,7 +392,10 @@ def unseen_rows(
     summary = Summary(contract)
     if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
         share, seed = float(made.split["test_share"]), int(made.split["seed"])
-        if made.split["method"] not in (BY_ROW, split_method(contract)):
+        same = {BY_ROW, split_method(contract)}
+        if AT_RANDOM in same:
+            same.add(STRATIFIED)  # what earlier releases called it, without a class
+        if made.split["method"] not in same:
             raise DataInvalid(
                 "contract",
                 [
@@ -414,7 +417,9 @@ def split_method(contract: Contract, batch_rows: int | None = None) -> str:
     """How rows are split, for the manifest."""
     if contract.key:
         return f"by {'group' if contract.group else 'time'} {contract.key}"
-    return STRATIFIED if batch_rows is None else BY_ROW
+    if batch_rows is not None:
+        return BY_ROW
+    return STRATIFIED if contract.classes else AT_RANDOM
 
 
 def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance:
