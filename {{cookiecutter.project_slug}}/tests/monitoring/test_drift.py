@@ -26,6 +26,7 @@ from {{cookiecutter.__package_name}}.monitoring.drift import (
     answers,
     between,
     columns_of,
+    filled,
     read_rows,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
@@ -85,6 +86,15 @@ def test_values_that_go_missing_are_drift() -> None:
     assert not first.drifted
     assert (second.lost, second.moved) == (True, False)
     assert second.missing_now == pytest.approx(0.15)
+
+
+def test_gaps_are_filled_where_the_contract_says_so() -> None:
+    known = [
+        Feature("a", "", 0.0, 1.0, 2.0),
+        Feature("b", "", 0.0, 1.0, 2.0, missing=7),
+    ]
+    X = filled(np.array([[1.0, np.nan], [np.nan, 2.0]]), known)
+    np.testing.assert_array_equal(X, [[1.0, 7.0], [np.nan, 2.0]])
 
 
 def test_a_constant_that_changes_has_moved() -> None:

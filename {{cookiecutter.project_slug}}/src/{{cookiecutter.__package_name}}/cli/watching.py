@@ -85,7 +85,7 @@ def against_version(
     artifact: "Artifact", current: Path, alpha: float, psi: float
 ) -> "list[Finding]":
     from ..errors import ProjectError
-    from ..monitoring.drift import Column, answers, between, read_rows
+    from ..monitoring.drift import Column, answers, between, filled, read_rows
 
     manifest = artifact.manifest
     known, signature = manifest.reference, manifest.signature
@@ -95,6 +95,7 @@ def against_version(
             "there was one; give the file that it learned from"
         )
     X = read_rows(current, [feature.name for feature in signature.features])
+    X = filled(X, signature.features)
     before = [Column(bins) for bins in known.features]
     now = answers(artifact, X, known.answers)
     answered = (Column(known.answers), now, signature.classes)

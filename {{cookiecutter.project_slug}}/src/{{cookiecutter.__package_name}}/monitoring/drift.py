@@ -125,6 +125,12 @@ def number(text: str | None) -> float:
     return value if math.isfinite(value) else math.nan
 
 
+def filled(X: Floats, features: Sequence[Feature]) -> Floats:
+    """X (n, d) with what the contract puts in gaps, as a version has learned it."""
+    fills = [math.nan if each.missing is None else each.missing for each in features]
+    return np.where(np.isnan(X), fills, X)
+
+
 def columns_of(X: Floats, like: Sequence[Histogram] | None = None) -> list[Column]:
     """Each feature of X (n, d). like: whose bins to take; by default its own."""
     found = []
