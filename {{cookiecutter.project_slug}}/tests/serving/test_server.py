@@ -250,6 +250,13 @@ def test_a_wish_for_another_protocol_is_ignored(
     wishes = "Connection: Upgrade, HTTP2-Settings", f"Upgrade: {wish}"
     small, large = rows(store, 1), rows(store, 3000)
     whole = post(V1, small, *wishes) + post(V1, large, *wishes) + post(V1, small)
+    many = post(V1, small, *wishes) * 500
+    with service.connected() as client:
+        sending = threading.Thread(target=client.sendall, args=[many])
+        sending.start()
+        received = answers(client, 500)
+        sending.join()
+    assert {fields["status"] for fields, _ in received} == {"200"}
     with service.connected() as client:
         client.sendall(whole[:cut])
         time.sleep(0.05)

@@ -57,7 +57,7 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes = 0
         self.has_head = False
         self.hot = ""
-        self.chunk = b""
+        self.chunk = self.rest = b""
         self.again = False
         # A tracer around the edge has to see every request, so nothing is hot then.
         self.edge = self.app if isinstance(self.app, Edge) else None
@@ -69,9 +69,11 @@ class Protocol(HttpToolsProtocol):
         self.has_head = False
 
     def data_received(self, data: bytes) -> None:
-        self.head_bytes += len(data)
-        self.chunk = data
-        super().data_received(data)
+        while data:
+            self.head_bytes += len(data)
+            self.chunk, self.rest = data, b""
+            super().data_received(data)
+            data = self.rest  # a loop, since many may come at once
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         if waits and self.head_bytes > MAX_HEAD_BYTES:
@@ -166,7 +168,7 @@ class Protocol(HttpToolsProtocol):
         head += [b"%b: %b\r\n" % each for each in self.headers if each[0] != b"upgrade"]
         self.again, self.head_bytes = False, 0
         self.parser = HttpRequestParser(self)
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+        self.rest = b"".join([*head, b"\r\n", rest])
 
     def shutdown(self) -> None:
         if not self.hot:  # else it ends with the answer to what has begun to arrive
