@@ -37,7 +37,7 @@ def rent() -> Artifact:
     signature = Signature(
         "regression",
         "rent",
-        (Feature("floor_area", "m²", 20.0, 75.0, 240.0),),
+        (Feature("floor_area", "m²", 20.0, 75.0, 240.0, missing=60.0),),
         (),
         target_range=(40.0, 480.0),
         examples=(Example((100.0,), 210.0),),

@@ -353,6 +353,12 @@ def assert_one_number(page) -> None:
     assert page.inner_text("#said") == f"{2 * area:.4g}"
     words = f"Mostly between {2 * area - 10:.4g} and {2 * area + 10:.4g}"
     assert words in page.inner_text("#result")
+    field = page.get_by_label("floor area m²", exact=True)
+    field.fill("")
+    settled(page)
+    assert page.inner_text("#said") == "120"
+    assert page.get_by_text("Nothing here counts as 60, as in training.").is_visible()
+    assert field.get_attribute("aria-invalid") == "false"
     page.get_by_role("button", name="Random real row").click()
     settled(page)
     assert page.inner_text("#truth") == "A real row. It is 210."

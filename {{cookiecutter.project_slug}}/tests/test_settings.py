@@ -39,8 +39,18 @@ READ = [
     ("ML_CANARY_PERCENT", "2.5", "canary_percent", 2.5),
     ("ML_SHADOW_URI", "models/7", "shadow_uri", "models/7"),
 ]
+A_STORE = (
+    "a store, or one version in it: a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
+    "az://CONTAINER/PATH"
+)
 REFUSED = [
-    ("ML_MODEL_URI", "", "a store, or one version in it"),
+    ("ML_MODEL_URI", "", A_STORE),
+    ("ML_MODEL_URI", "https://models.example", A_STORE),
+    ("ML_MODEL_URI", "S3://models", A_STORE),
+    ("ML_MODEL_URI", "s3://", A_STORE),
+    ("ML_MODEL_URI", "s3:///models", A_STORE),
+    ("ML_CANARY_URI", "file:///models", f"{A_STORE}, or nothing"),
+    ("ML_SHADOW_URI", "gs://", f"{A_STORE}, or nothing"),
     ("ML_HOST", "", "an address to listen on"),
     ("ML_PORT", "http", "a port, 0 to 65535"),
     ("ML_PORT", "65536", "a port, 0 to 65535"),
@@ -134,6 +144,10 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("ML_CANARY_PERCENT", "100"),
         ("ML_HOST", "h"),
         ("ML_MODEL_URI", "."),
+        ("ML_MODEL_URI", "a b/Ä:/x"),
+        ("ML_MODEL_URI", "s3://b"),
+        ("ML_MODEL_URI", "az://b/with blanks/"),
+        ("ML_SHADOW_URI", "gs://b"),
         ("ML_ROOT_PATH", "/v"),
     ],
 )

@@ -13,15 +13,19 @@ from msgspec import Meta
 from .errors import SettingInvalid
 
 PREFIX = "ML_"
+# What has :// in it names an object store, with a bucket.
+STORE = r"^((s3|gs|az)://[^/].*|(?!.*://).+)\Z"
+A_STORE = (
+    "a store, or one version in it: a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
+    "az://CONTAINER/PATH"
+)
 SECRETS = {"api_keys"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What can be set, in words that the refusals and the README repeat."""
 
-    model_uri: Annotated[
-        str, Meta(description="a store, or one version in it", min_length=1)
-    ] = "models"
+    model_uri: Annotated[str, Meta(description=A_STORE, pattern=STORE)] = "models"
     host: Annotated[str, Meta(description="an address to listen on", min_length=1)] = (
         "127.0.0.1"
     )
@@ -73,13 +77,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 0.0
     canary_uri: Annotated[
-        str, Meta(description="a store, or one version in it, or nothing")
+        str, Meta(description=f"{A_STORE}, or nothing", pattern=f"^$|{STORE}")
     ] = ""
     canary_percent: Annotated[
         float, Meta(description="percent of the requests, 0 to 100", ge=0, le=100)
     ] = 0.0
     shadow_uri: Annotated[
-        str, Meta(description="a store, or one version in it, or nothing")
+        str, Meta(description=f"{A_STORE}, or nothing", pattern=f"^$|{STORE}")
     ] = ""
 
 

@@ -403,13 +403,14 @@ def test_the_folder_of_a_version_may_be_where_one_stands(
     assert open_version(".", MODEL_NAME).manifest.version == store.serving()
 
 
+@pytest.mark.parametrize("uri", ["ftp://models/wine", "s3://", "az:///wine"])
 @pytest.mark.parametrize("opened", [open_version, Store])
-def test_a_store_of_an_unknown_kind_is_refused(opened) -> None:
+def test_a_store_of_no_known_kind_or_bucket_is_refused(opened, uri: str) -> None:
     with pytest.raises(ArtifactError) as refusal:
-        opened("ftp://models/wine", MODEL_NAME)
+        opened(uri, MODEL_NAME)
     assert str(refusal.value) == (
         "model store: expected a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
-        "az://CONTAINER/PATH, received 'ftp://models/wine'"
+        f"az://CONTAINER/PATH, received {uri!r}"
     )
 
 

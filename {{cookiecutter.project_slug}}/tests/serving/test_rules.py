@@ -17,6 +17,9 @@ from asking import (
     scrape,
 )
 
+from {{cookiecutter.__package_name}} import (
+    MODEL_NAME,
+)
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     Feature,
@@ -101,6 +104,14 @@ def test_another_missing_value_is_refused_as_ever(ask: Asked) -> None:
     answer = ask.v1([both])
     assert answer.status_code == 400
     assert answer.json()["error"].endswith("expected a number, received null")
+
+
+def test_the_metadata_tells_the_rules(ask: Asked) -> None:
+    told = ask.client.get(f"/v2/models/{MODEL_NAME}").json()["parameters"]["features"]
+    rules = [{"lowest", "highest", "missing"} & set(each) for each in told]
+    assert rules[:2] == [{"lowest", "highest"}, {"missing"}]
+    assert not any(rules[2:])
+    assert told[1]["missing"] == FILL
 
 
 @pytest.mark.parametrize(

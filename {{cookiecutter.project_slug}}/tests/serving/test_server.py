@@ -352,6 +352,20 @@ def test_a_head_without_end_is_cut_off(shared: tuple[Running, Store]) -> None:
         assert endless.recv(4096).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    "fields", [b"a: %b\r\n" % (b"b" * 66_000), b"a: b\r\n" * 12_000]
+)
+def test_a_large_head_is_refused_though_it_comes_whole(
+    shared: tuple[Running, Store], fields: bytes
+) -> None:
+    service, _ = shared
+    with service.connected() as client:
+        client.sendall(b"GET /v2 HTTP/1.1\r\n" + fields + b"\r\n")
+        answer = client.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"headers: expected at most 65536 bytes, got more" in answer
+
+
 def test_a_port_that_is_taken_stops_the_start(shared: tuple[Running, Store]) -> None:
     service, store = shared
     with running(store, port=service.port) as second:
@@ -360,6 +374,14 @@ def test_a_port_that_is_taken_stops_the_start(shared: tuple[Running, Store]) -> 
             "error: ML_HOST and ML_PORT: expected an address that is free, "
             f"received '127.0.0.1:{service.port}'\n"
         )
+
+
+def test_an_address_of_another_machine_stops_the_start(store: Store) -> None:
+    with running(store, host="192.0.2.1") as service:
+        assert service.end() == 1
+        said = service.log.read_text()
+    assert said.startswith("error: ML_HOST and ML_PORT: expected an address to listen ")
+    assert "received '192.0.2.1:" in said
 
 
 @POSIX

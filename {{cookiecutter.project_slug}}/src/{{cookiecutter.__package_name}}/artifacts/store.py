@@ -293,13 +293,13 @@ def _open_place(
     root: str | Path, name: str, place: Place | None
 ) -> tuple[Path | str, Path | str, Place]:
     """The root, the model's folder below it, and what keeps the files there."""
-    scheme, divider, _ = str(root).partition("://")
+    scheme, divider, rest = str(root).partition("://")
     if place is not None:
         return root, place.at(), place
     if not divider:
         folder = Path(root) / name
         return Path(root), folder, Folder(folder)
-    if scheme not in SCHEMES:
+    if scheme not in SCHEMES or rest[:1] in ("", "/"):
         raise ArtifactError(
             "model store: expected a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
             f"az://CONTAINER/PATH, received {root!r}"

@@ -317,16 +317,7 @@ def describe(service: Service) -> dict[str, Any]:
             "task": signature.task,
             "target": signature.target,
             "classes": list(signature.classes),
-            "features": [
-                {
-                    "name": feature.name,
-                    "unit": feature.unit,
-                    "minimum": feature.minimum,
-                    "median": feature.median,
-                    "maximum": feature.maximum,
-                }
-                for feature in signature.features
-            ],
+            "features": msgspec.to_builtins(signature.features),
             "expected": msgspec.to_builtins(manifest.expected),
             "metrics": manifest.evaluation.metrics,
             "created": manifest.created.isoformat(),

@@ -1,6 +1,7 @@
 """Bind, serve, drain, exit 0: uvicorn with a SIGTERM that drops nobody."""
 
 import asyncio
+import errno
 import logging
 import math
 import socket
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 # several times in each request, and more often the more threads there are.
 SWITCH_S = 0.0005
 MAX_HEAD_BYTES = 65_536
+LARGE_HEAD = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
 HURRY_S = 1.0
 # Headers of a body that has to be waited for, or unpacked.
 NOT_AS_IT_IS = {b"transfer-encoding", b"content-encoding", b"expect"}
@@ -77,10 +79,11 @@ class Protocol(HttpToolsProtocol):
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         if waits and self.head_bytes > MAX_HEAD_BYTES:
-            expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
-            self.refuse(HEAD_TOO_LARGE, expected)
+            self.refuse(HEAD_TOO_LARGE, LARGE_HEAD)
 
     def on_headers_complete(self) -> None:
+        if self.head_bytes > MAX_HEAD_BYTES and self._is_head_large():
+            raise ValueError(LARGE_HEAD)  # the parser stops, see send_400_response
         self.has_head = True
         upgrade = self.parser.should_upgrade()
         self.again = upgrade and not self._should_upgrade() and self._has_upgrade()
@@ -146,6 +149,11 @@ class Protocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self.idle_since = time.monotonic()
 
+    def _is_head_large(self) -> bool:
+        """By its parts: bytes of a body may have come along."""
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.url) + fields > MAX_HEAD_BYTES
+
     def _has_upgrade(self) -> bool:
         return any(name == b"upgrade" for name, _ in self.headers)
 
@@ -183,6 +191,9 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls this on what its parser can't read."""
+        if self._is_head_large():
+            self.refuse(HEAD_TOO_LARGE, LARGE_HEAD)
+            return
         self.refuse(NOT_HTTP, f"request: expected HTTP/1.1, received none: {msg}")
 
     def refuse(self, status: bytes, text: str) -> None:
@@ -293,6 +304,9 @@ def listen(host: str, port: int) -> socket.socket:
             backlog=2048,
         )
     except OSError as error:
+        expected = "an address that is free"
+        if error.errno != errno.EADDRINUSE:
+            expected = f"an address to listen on ({error.strerror})"
         raise SettingInvalid(
-            "ML_HOST and ML_PORT", "an address that is free", f"{host}:{port}"
+            "ML_HOST and ML_PORT", expected, f"{host}:{port}"
         ) from error
