@@ -615,6 +615,19 @@ def test_a_star_marks_the_version_in_service(
     assert (bad_row["gate_failures"], bad_row["serving"]) == (["accuracy is"], False)
 
 
+def test_from_a_damaged_pointer_there_is_a_way_out(run: Run, store: Store) -> None:
+    version, pointer = store.serving(), store.folder / "CURRENT"
+    pointer.write_text("{")
+    code, out, err = run("models", "list")
+    assert (code, out.splitlines()[1].split()[0]) == (0, version), "and no star"
+    assert err.startswith(f"damaged: {pointer}: ")
+    assert run("predict").code == 1
+    assert run("models", "promote", version).code == 1, "it may tell what was decided"
+    pointer.rename(store.folder / "CURRENT.damaged")
+    assert run("models", "promote", version).code == 0
+    assert run("predict").code == 0
+
+
 def test_show_prints_the_manifest(run: Run, store: Store) -> None:
     code, out, _ = run("models", "show")
     shown = json.loads(out)

@@ -338,9 +338,9 @@ def test_a_damaged_pointer_is_refused_by_name(store: Store, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(ArtifactCorrupt) as refusal:
         store.serving()
-    assert str(refusal.value).startswith(
-        f"{path}: expected a pointer, received one that says: "
-    )
+    said = str(refusal.value)
+    assert said.startswith(f"{path}: expected a pointer, received another file: ")
+    assert said.endswith("; move it away, then `models promote` the version to serve")
 
 
 PROMOTE_OFTEN = f"""

@@ -265,8 +265,9 @@ class Store:
         try:
             return msgspec.json.decode(content, type=Pointer)
         except msgspec.MsgspecError as error:
+            way_out = "move it away, then `models promote` the version to serve"
             raise ArtifactCorrupt(
-                self.place.at(CURRENT), "a pointer", f"one that says: {error}"
+                self.place.at(CURRENT), "a pointer", f"another file: {error}; {way_out}"
             ) from None
 
     def _move(self, change: Callable[[Pointer | None], Pointer]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import MODEL_NAME
-from ..errors import ArtifactError, ArtifactMissing, ProjectError
+from ..errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, ProjectError
 from .common import (
     complete_version,
     json_option,
@@ -36,7 +36,11 @@ def list_models(as_json: bool) -> None:
     A version that missed its gate and was promoted all the same says why.
     """
     store = open_store()
-    pointer = read_pointer(store)
+    pointer = None
+    try:
+        pointer = read_pointer(store)
+    except ArtifactCorrupt as error:  # what there is helps to choose another
+        click.echo(f"damaged: {error}", err=True)
     serving = pointer.serving.version if pointer else None
     manifests = []
     for version in store.versions():
