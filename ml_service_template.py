@@ -82,7 +82,7 @@ STDLIB = sys.stdlib_module_names | set("""
 FOLDERS = {"src", "tests"} | {"build", "dist", "node-modules", "site-packages"}
 FOLDERS |= {"con", "prn", "aux", "nul"}
 # What stands in a project's tests/, where Python looks first while they run.
-TESTS = {"asking", "conftest", "known", "line", "oracle", "processes"}
+TESTS = {"asking", "conftest", "known", "line", "oracle", "outcomes", "processes"}
 # A name that YAML, of one version or another, reads as true, false or nothing.
 YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 

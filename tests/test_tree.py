@@ -155,7 +155,13 @@ src/wine_classifier/training/value_pictures.py
 tests/artifacts/test_artifact.py
 tests/artifacts/test_bucket.py
 tests/artifacts/test_store.py
+tests/cli/conftest.py
+tests/cli/test_answering.py
+tests/cli/test_evaluating.py
+tests/cli/test_learning.py
 tests/cli/test_smoke.py
+tests/cli/test_usage.py
+tests/cli/test_versions.py
 tests/asking.py
 tests/conftest.py
 tests/known.py
@@ -173,6 +179,7 @@ tests/monitoring/test_statistics.py
 tests/monitoring/test_verdict.py
 tests/model/test_shipped.py
 tests/oracle.py
+tests/outcomes.py
 tests/processes.py
 tests/scoring/test_batch.py
 tests/serving/conftest.py
@@ -196,7 +203,6 @@ tests/serving/test_telemetry.py
 tests/serving/test_tracing.py
 tests/serving/test_trial.py
 tests/test_arrows.py
-tests/test_cli.py
 tests/test_errors.py
 tests/test_experiments.py
 tests/test_journey.py
