@@ -145,7 +145,9 @@ src/wine_classifier/training/evaluate.py
 src/wine_classifier/training/page.py
 src/wine_classifier/training/publish.py
 src/wine_classifier/training/gates.py
+src/wine_classifier/training/held_out.py
 src/wine_classifier/training/parquet.py
+src/wine_classifier/training/record.py
 src/wine_classifier/training/reference.py
 src/wine_classifier/training/report.py
 src/wine_classifier/training/shared_pictures.py
@@ -212,6 +214,7 @@ tests/training/test_adopt.py
 tests/training/test_comparison.py
 tests/training/test_dataset.py
 tests/training/test_evaluate.py
+tests/training/test_record.py
 tests/training/test_reference.py
 tests/training/test_report.py
 tests/training/test_gates.py

@@ -26,10 +26,12 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
 )
+from {{cookiecutter.__package_name}}.training.held_out import (
+    unseen_rows,
+)
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
     train,
-    unseen_rows,
 )
 
 

@@ -30,11 +30,15 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
     evaluate,
 )
+from {{cookiecutter.__package_name}}.training.held_out import (
+    unseen_rows,
+)
+from {{cookiecutter.__package_name}}.training.split import (
+    split_method,
+)
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
-    split_method,
     train,
-    unseen_rows,
 )
 
 # Columns that a test adds to the sample, by names that no sample has.
@@ -51,6 +55,30 @@ def plan(sample: Path, contract: Contract, thresholds: Thresholds) -> Plan:
     return Plan(sample, contract, thresholds)
 
 
+def test_of_the_file_that_was_learned_from_only_the_held_out_rows_are_unseen(
+    artifact: Artifact, sample: Path, contract: Contract
+) -> None:
+    summary, unseen = unseen_rows(artifact, sample, contract)
+    judged = artifact.manifest.evaluation.rows
+    learned = artifact.manifest.provenance.train_rows
+    assert (summary.rows, len(unseen.y)) == (learned, judged)
+    assert evaluate(artifact.predictor(), unseen) == artifact.manifest.evaluation
+
+
+def test_of_any_other_file_all_rows_are_unseen(
+    artifact: Artifact,
+    sample: Path,
+    contract: Contract,
+    table: Table,
+    tmp_path: Path,
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(sample.read_text() + "\n")
+    summary, unseen = unseen_rows(artifact, other, contract)
+    rows = len(table.y)
+    assert (summary.rows, len(unseen.y)) == (rows, rows)
+
+
 @GOES_ON
 def test_of_many_rows_a_sample_is_judged_that_no_batch_decides_over(
     plan: Plan, sample: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
@@ -61,20 +89,6 @@ def test_of_many_rows_a_sample_is_judged_that_no_batch_decides_over(
     assert one.manifest.evaluation.rows == 10
     _, unseen = unseen_rows(one, sample, contract)
     assert evaluate(one.predictor(), unseen) == one.manifest.evaluation
-
-
-def test_the_signature_holds_what_the_contract_allows(
-    artifact: Artifact, contract: Contract
-) -> None:
-    """A limit that is none is infinite in the contract, which JSON can't hold."""
-    features = artifact.manifest.signature.features
-    for feature, column in zip(features, contract.features, strict=True):
-        low, high = (
-            None if math.isinf(limit) else limit
-            for limit in (column.minimum, column.maximum)
-        )
-        told = (feature.lowest, feature.highest, feature.missing)
-        assert told == (low, high, column.missing), column.name
 
 
 @pytest.fixture

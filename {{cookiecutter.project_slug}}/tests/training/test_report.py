@@ -40,6 +40,9 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
     evaluate,
     evaluate_baseline,
 )
+from {{cookiecutter.__package_name}}.training.held_out import (
+    unseen_rows,
+)
 from {{cookiecutter.__package_name}}.training.publish import (
     write,
 )
@@ -49,11 +52,8 @@ from {{cookiecutter.__package_name}}.training.report import (
     gather,
     in_service,
 )
-from {{cookiecutter.__package_name}}.training.train import (
-    unseen_rows,
-)
 
-REED, RUSH, SEDGE = HOSTILE = ("<b>reed</b>", "$ru|sh$ [x](y)", "_sedge")
+*_, SEDGE = HOSTILE = ("<b>reed</b>", "$ru|sh$ [x](y)", "_sedge")
 SCRIPT = "<script>alert(1)</script>"
 LABELS = np.array(
     [

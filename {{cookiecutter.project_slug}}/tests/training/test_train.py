@@ -1,8 +1,5 @@
 """A data file in, a judged version out: good enough, the same again, and told whole."""
 
-import hashlib
-import platform
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -42,23 +39,22 @@ from {{cookiecutter.__package_name}}.training import (
 from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
     Contract,
-    Table,
     read_table,
 )
 from {{cookiecutter.__package_name}}.training.evaluate import (
     Thresholds,
     evaluate,
 )
+from {{cookiecutter.__package_name}}.training.held_out import (
+    unseen_rows,
+)
 from {{cookiecutter.__package_name}}.training.split import (
     split,
 )
 from {{cookiecutter.__package_name}}.training.train import (
     Plan,
-    examples,
-    git_commit,
     start,
     train,
-    unseen_rows,
 )
 
 
@@ -71,14 +67,6 @@ def assert_same_arrays(one: Artifact, other: Artifact) -> None:
     assert one.arrays.keys() == other.arrays.keys()
     for name, array in one.arrays.items():
         np.testing.assert_array_equal(array, other.arrays[name], err_msg=name)
-
-
-def test_examples_are_spread_over_the_target_and_never_more_than_there_are() -> None:
-    table = Table(np.arange(9.0)[:, None], np.arange(9.0)[::-1].copy())
-    assert [each.target for each in examples(3, table)] == [1.0, 4.0, 7.0]
-    assert [each.values for each in examples(3, table)] == [(7.0,), (4.0,), (1.0,)]
-    assert len(examples(20, table)) == 9
-    assert examples(0, table) == ()
 
 
 def test_the_same_seed_learns_the_same_arrays(plan: Plan, artifact: Artifact) -> None:
@@ -122,57 +110,6 @@ def test_a_threshold_for_another_task_is_refused_before_learning(plan: Plan) -> 
     missing = replace(plan, thresholds=wrong, data=plan.data / "not even looked for")
     with pytest.raises(DataInvalid, match=r"^thresholds: expected .*, received 'beau"):
         train(missing, "wine")
-
-
-def test_the_manifest_says_where_the_version_comes_from(
-    artifact: Artifact, sample: Path, contract: Contract, table: Table
-) -> None:
-    provenance = artifact.manifest.provenance
-    assert provenance.data_source == "sample.csv"
-    assert provenance.data_sha256 == hashlib.sha256(sample.read_bytes()).hexdigest()
-    left_out = provenance.split["repeated_rows_left_out"]
-    seen = provenance.train_rows + artifact.manifest.evaluation.rows
-    assert seen + left_out == len(table.y)
-    method = "stratified" if contract.classes else "at random"
-    if contract.key:
-        method = f"by {'group' if contract.group else 'time'} {contract.key}"
-    assert provenance.split == {
-        "method": method,
-        "test_share": 0.25,
-        "seed": 0,
-        "repeated_rows_left_out": left_out,
-    }
-    if len(np.unique(table.X, axis=0)) == len(table.X):
-        assert left_out == 0
-    assert provenance.parameters.keys() == Estimator().get_params().keys()
-    recorded = ["python", "numpy", *engine.PACKAGES, "scikit-learn"]
-    assert list(provenance.versions) == recorded
-    assert provenance.versions["python"] == platform.python_version()
-    assert provenance.continued_from is None
-
-
-def test_of_the_file_that_was_learned_from_only_the_held_out_rows_are_unseen(
-    artifact: Artifact, sample: Path, contract: Contract
-) -> None:
-    summary, unseen = unseen_rows(artifact, sample, contract)
-    judged = artifact.manifest.evaluation.rows
-    learned = artifact.manifest.provenance.train_rows
-    assert (summary.rows, len(unseen.y)) == (learned, judged)
-    assert evaluate(artifact.predictor(), unseen) == artifact.manifest.evaluation
-
-
-def test_of_any_other_file_all_rows_are_unseen(
-    artifact: Artifact,
-    sample: Path,
-    contract: Contract,
-    table: Table,
-    tmp_path: Path,
-) -> None:
-    other = tmp_path / "other.csv"
-    other.write_text(sample.read_text() + "\n")
-    summary, unseen = unseen_rows(artifact, other, contract)
-    rows = len(table.y)
-    assert (summary.rows, len(unseen.y)) == (rows, rows)
 
 
 def test_an_update_with_other_columns_is_refused(
@@ -246,17 +183,6 @@ def test_a_model_of_numbers_takes_the_same_road(
     assert manifest.signature.target_range is not None
     assert 0 <= manifest.signature.target_range[0] < manifest.signature.target_range[1]
     assert manifest.signature.examples == (), "none unless the contract asks for some"
-
-
-def test_a_split_that_was_called_stratified_without_a_class_is_found_again(
-    line: Plan,
-) -> None:
-    made = train(line, "line")
-    expected = unseen_rows(made, line.data, line.contract)[1].X
-    assert len(expected) == made.manifest.evaluation.rows
-    made.manifest.provenance.split["method"] = "stratified"
-    found = unseen_rows(made, line.data, line.contract)[1].X
-    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_signature_holds_units_and_the_ranges_that_were_learned(line: Plan) -> None:
@@ -451,51 +377,3 @@ def test_too_few_rows_to_learn_from_any_are_refused(plants: Plan) -> None:
     assert str(refusal.value) == (
         f"{plants.data}: all rows were held out to judge by; give more rows"
     )
-
-
-@pytest.fixture
-def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder that belongs to no repository."""
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def git(*words: str) -> str:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    return answer.stdout.strip()
-
-
-def test_the_commit_is_that_of_the_working_folder_and_says_when_files_differ(
-    outside: Path,
-) -> None:
-    git("init", "--quiet")
-    (outside / "model.py").write_text("1")
-    git("add", ".")
-    git("commit", "--quiet", "--message=one")
-    assert git_commit() == git("rev-parse", "HEAD")
-    (outside / "model.py").write_text("2")
-    assert git_commit() == git("rev-parse", "HEAD") + "-dirty"
-
-
-def test_outside_git_there_is_no_commit(outside: Path) -> None:
-    assert git_commit() is None
-
-
-def test_without_git_there_is_no_commit(
-    outside: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(outside))
-    assert git_commit() is None
-
-
-def test_a_version_records_its_answer_to_a_row_of_medians(artifact: Artifact) -> None:
-    expected = artifact.manifest.expected
-    features = artifact.manifest.signature.features
-    assert expected is not None
-    assert expected.row == [feature.median for feature in features]
-    outputs = artifact.predictor().predict(np.array([expected.row]))
-    assert expected.outputs == {
-        name: answer.ravel().tolist() for name, answer in outputs.items()
-    }

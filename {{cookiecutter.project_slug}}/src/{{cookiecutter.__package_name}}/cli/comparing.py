@@ -87,7 +87,7 @@ def on_data(
 
     from ..monitoring.verdict import paired, wrong_answers
     from ..training.dataset import read_contract
-    from ..training.train import unseen_rows
+    from ..training.held_out import unseen_rows
 
     store = open_store()
     first = versions[0] if len(versions) == 2 else None

@@ -142,8 +142,8 @@ def evaluate(
     from ..training.dataset import read_contract
     from ..training.evaluate import evaluate as judge
     from ..training.evaluate import evaluate_baseline, gate, read_thresholds
-    from ..training.gates import cost_failures
-    from ..training.train import compare_with, unseen_rows
+    from ..training.gates import compare_with, cost_failures
+    from ..training.held_out import unseen_rows
 
     store, rules = open_store(), read_contract(contract)
     version = version or store.serving() or next(iter(store.versions()), None)

@@ -1,18 +1,17 @@
 """A model made anywhere in, a judged version out: read, try, evaluate, gate."""
 
-import platform
-from importlib import metadata
 from pathlib import Path
 
-from ..artifacts.artifact import Artifact, Provenance, build
+from ..artifacts.artifact import Artifact, build
 from ..artifacts.reference import Reference, answers_of
 from ..model import engine
 from ..model.predictor import Predictor
-from .dataset import Contract, digest, read_table
+from .dataset import Contract, read_table
 from .evaluate import Thresholds, evaluate, evaluate_baseline, gate
-from .gates import cost_failures
+from .gates import compare_with, cost_failures
+from .held_out import ADOPTED
+from .record import expected, provenance, signature
 from .split import Summary
-from .train import ADOPTED, compare_with, expected, git_commit, signature
 
 
 def adopt(
@@ -42,15 +41,12 @@ def adopt(
         failures += compare_with(
             production, predictor, table, contract, thresholds, sample
         )
-    made = Provenance(
-        data_source=sample.name,
-        data_sha256=digest(sample),
-        train_rows=0,
-        split={"method": ADOPTED},
-        parameters={"adopted": file.name},
-        git_commit=git_commit(),
-        versions={"python": platform.python_version()}
-        | {each: metadata.version(each) for each in ("numpy", *engine.PACKAGES)},
+    made = provenance(
+        sample,
+        0,
+        {"method": ADOPTED},
+        {"adopted": file.name},
+        ("numpy", *engine.PACKAGES),
     )
     return build(
         name,

@@ -1,15 +1,23 @@
 """A predictor, what it costs and what serves now in; reasons against promotion out."""
 
+import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from ..artifacts.artifact import Artifact
+from ..errors import DataInvalid
 from ..model.arrays import Floats
 from ..model.predictor import Predictor
 from .answers import Answers
-from .dataset import Table
+from .dataset import Contract, Table, check_learned
 from .evaluate import HIGHER_IS_BETTER, Thresholds
+from .held_out import unseen_rows
+from .split import repeated
+
+log = logging.getLogger(__name__)
 
 ROUNDS = 500
 CERTAINTY = 0.95
@@ -53,6 +61,40 @@ def measure_latency_ms(predictor: Predictor, row: Floats) -> float:
             taken[i] = time.perf_counter_ns() - began
         rounds.append(float(np.median(taken)) / 1e6)
     return min(rounds)
+
+
+def compare_with(
+    production: Artifact,
+    predictor: Predictor,
+    judged: Table,
+    contract: Contract,
+    thresholds: Thresholds,
+    data: Path | None,
+) -> list[str]:
+    """Reasons not to replace the version in service, by rows that neither learned from.
+
+    One that learned other columns or classes can't be asked the same, and is none.
+    data: the file that `judged` is from; None when nobody can tell which of its rows
+    the version in service has learned from.
+    """
+    margins = thresholds.not_worse_than_production
+    if not margins:
+        return []
+    try:
+        check_learned(contract, production.manifest)
+        rows = np.ones(len(judged.y), dtype=bool)
+        if data is not None:
+            _, unseen = unseen_rows(production, data, contract)
+            rows = repeated(judged, unseen)
+    except DataInvalid as reason:
+        log.warning("not compared with the version in service: %s", reason)
+        return []
+    if not rows.any():
+        log.warning(
+            "not compared with the version in service: it learned from all rows"
+        )
+        return []
+    return production_failures(predictor, production.predictor(), judged[rows], margins)
 
 
 def production_failures(

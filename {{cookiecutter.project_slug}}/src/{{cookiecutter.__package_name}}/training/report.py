@@ -9,8 +9,8 @@ from ..model.predictor import Predictor
 from .answers import Answers, Trivial
 from .comparison import Compared, Importance, compare, importances
 from .dataset import Contract, Table, digest
+from .held_out import unseen_rows
 from .split import repeated
-from .train import unseen_rows
 
 
 @dataclass(frozen=True)

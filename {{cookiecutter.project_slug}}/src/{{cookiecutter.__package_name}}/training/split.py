@@ -13,6 +13,9 @@ from ..model.arrays import Floats
 from .dataset import Contract, Table
 from .reference import Histograms
 
+# What a manifest calls a split that is neither by group nor by time.
+STRATIFIED, AT_RANDOM, BY_ROW = "stratified", "at random", "by row"
+
 
 def split(
     table: Table, contract: Contract, test_share: float, seed: int
@@ -70,6 +73,15 @@ def draw(
     else:
         test = row_hashes(table.X, seed) < np.uint64(test_share * 2.0**64)
     return table[~test], table[test]
+
+
+def split_method(contract: Contract, batch_rows: int | None = None) -> str:
+    """How rows are split, for the manifest."""
+    if contract.key:
+        return f"by {'group' if contract.group else 'time'} {contract.key}"
+    if batch_rows is not None:
+        return BY_ROW
+    return STRATIFIED if contract.classes else AT_RANDOM
 
 
 def time_limit(times: NDArray[Any], test_share: float) -> float:

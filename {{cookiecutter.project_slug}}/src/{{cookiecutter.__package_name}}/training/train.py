@@ -1,41 +1,22 @@
 """A data file in, a judged version out: read, split, fit, evaluate, gate, describe."""
 
 import logging
-import platform
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from ..artifacts.artifact import (
-    Artifact,
-    Example,
-    Expected,
-    Feature,
-    Provenance,
-    Signature,
-    build,
-)
+from ..artifacts.artifact import Artifact, build
 from ..artifacts.reference import Reference, answers_of
-from ..errors import DataInvalid, TrainingImpossible
+from ..errors import TrainingImpossible
 from ..model import engine
 from ..model.arrays import Floats
 from ..model.estimator import Estimator
 from ..model.predictor import Predictor
-from .dataset import (
-    Contract,
-    Table,
-    check_learned,
-    digest,
-    read_batches,
-    read_table,
-)
+from .dataset import Contract, Table, check_learned, read_batches, read_table
 from .evaluate import (
     METRICS,
     Thresholds,
@@ -44,19 +25,26 @@ from .evaluate import (
     evaluate_baseline,
     gate,
 )
-from .gates import cost_failures, production_failures
-from .split import Summary, at_most, draw, joined, repeated, split, time_limit
+from .gates import compare_with, cost_failures
+from .held_out import without_leaks
+from .record import expected, provenance, signature
+from .split import (
+    Summary,
+    at_most,
+    draw,
+    joined,
+    repeated,
+    split,
+    split_method,
+    time_limit,
+)
 
 log = logging.getLogger(__name__)
 
-STRATIFIED, AT_RANDOM, BY_ROW = "stratified", "at random", "by row"
 # Of data that is larger than memory, no more rows are kept to judge by.
 JUDGED_AT_MOST = 100_000
-ADOPTED = "adopted, judged by all rows"
-PLAIN = {bool, int, float, str, type(None)}
 AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
-DESCRIBE = ("git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
 
 
 @dataclass(frozen=True)
@@ -198,26 +186,6 @@ def parts(plan: Plan) -> Iterator[tuple[Table, Table]]:
         yield draw(batch, contract, share, seed, latest)
 
 
-def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:
-    """A row that was learned from proves nothing: it is left out, and told.
-
-    Fails: TrainingImpossible when nothing else is left to judge by.
-    """
-    summary.repeated = int(leaked.sum())
-    if leaked.any():
-        log.warning(
-            "%d of %d rows to judge by are also among those learned from: left out",
-            summary.repeated,
-            len(judged.y),
-        )
-    if leaked.all():
-        raise TrainingImpossible(
-            "every row to judge by is also among those learned from; remove duplicate "
-            "rows, or name in the contract the group that they belong to"
-        )
-    return judged[~leaked]
-
-
 def describe(
     estimator: Estimator, plan: Plan, name: str, summary: Summary, held_out: Table
 ) -> Artifact:
@@ -239,6 +207,14 @@ def describe(
         failures += compare_with(
             plan.production, predictor, held_out, plan.contract, plan.thresholds, whole
         )
+    made = provenance(
+        plan.data,
+        summary.rows,
+        split_of(plan, summary),
+        estimator.get_params(),
+        RECORDED,
+        plan.continue_from,
+    )
     return build(
         name,
         files,
@@ -246,47 +222,13 @@ def describe(
         evaluation,
         baseline,
         failures,
-        provenance(estimator, plan, summary),
+        made,
         expected(predictor, described),
         Reference(
             summary.histograms.found(),
             answers_of(predictor.predict(held_out.X), len(classes)),
         ),
     )
-
-
-def compare_with(
-    production: Artifact,
-    predictor: Predictor,
-    judged: Table,
-    contract: Contract,
-    thresholds: Thresholds,
-    data: Path | None,
-) -> list[str]:
-    """Reasons not to replace the version in service, by rows that neither learned from.
-
-    One that learned other columns or classes can't be asked the same, and is none.
-    data: the file that `judged` is from; None when nobody can tell which of its rows
-    the version in service has learned from.
-    """
-    margins = thresholds.not_worse_than_production
-    if not margins:
-        return []
-    try:
-        check_learned(contract, production.manifest)
-        rows = np.ones(len(judged.y), dtype=bool)
-        if data is not None:
-            _, unseen = unseen_rows(production, data, contract)
-            rows = repeated(judged, unseen)
-    except DataInvalid as reason:
-        log.warning("not compared with the version in service: %s", reason)
-        return []
-    if not rows.any():
-        log.warning(
-            "not compared with the version in service: it learned from all rows"
-        )
-        return []
-    return production_failures(predictor, production.predictor(), judged[rows], margins)
 
 
 def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
@@ -308,15 +250,6 @@ def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
         )
 
 
-def expected(predictor: Predictor, described: Signature) -> Expected:
-    """What the service will have to answer to a row of medians."""
-    row = [feature.median for feature in described.features]
-    outputs = predictor.predict(np.array([row]))
-    return Expected(
-        row, {name: each.ravel().tolist() for name, each in outputs.items()}
-    )
-
-
 def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
     """Names of the k classes in the order of the k probabilities; none for a number.
 
@@ -333,113 +266,6 @@ def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
     return found
 
 
-def signature(
-    contract: Contract, classes: tuple[str, ...], summary: Summary, held_out: Table
-) -> Signature:
-    """Names, units and ranges; the median is that of the rows held out."""
-    medians = np.median(held_out.X, axis=0)
-    return Signature(
-        task="classification" if classes else "regression",
-        target=contract.target,
-        features=tuple(
-            Feature(
-                name=column.name,
-                unit=column.unit,
-                minimum=float(summary.minimum[j]),
-                median=float(medians[j]),
-                maximum=float(summary.maximum[j]),
-                lowest=limit(column.minimum),
-                highest=limit(column.maximum),
-                missing=column.missing,
-            )
-            for j, column in enumerate(contract.features)
-        ),
-        classes=classes,
-        target_range=None if classes else (summary.lowest, summary.highest),
-        examples=examples(contract.examples, held_out),
-    )
-
-
-def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
-    """Up to `wanted` of the rows held out, spread evenly over what the target is."""
-    rows = len(held_out.y)
-    count = min(wanted, rows)
-    order = np.argsort(held_out.y, kind="stable")
-    places = order[((np.arange(count) + 0.5) * rows / max(count, 1)).astype(int)]
-    return tuple(
-        Example(tuple(held_out.X[place].tolist()), held_out.y[place].item())
-        for place in places
-    )
-
-
-def limit(value: float) -> float | None:
-    """A bound as JSON can hold it."""
-    return value if np.isfinite(value) else None
-
-
-def unseen_rows(
-    artifact: Artifact, data: Path, contract: Contract
-) -> tuple[Summary, Table]:
-    """Rows of `data` that the version did not learn from, and what the rest was like.
-
-    The file it learned from is split again as it was then; of any other all rows are
-    unseen, and are their own prior.
-    """
-    check_learned(contract, artifact.manifest)
-    table = read_table(data, contract)
-    made = artifact.manifest.provenance
-    learned, unseen = table, table
-    summary = Summary(contract)
-    if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
-        share, seed = float(made.split["test_share"]), int(made.split["seed"])
-        same = {BY_ROW, split_method(contract)}
-        if AT_RANDOM in same:
-            same.add(STRATIFIED)  # what earlier releases called it, without a class
-        if made.split["method"] not in same:
-            raise DataInvalid(
-                "contract",
-                [
-                    f"expected a split {made.split['method']}, as that of version "
-                    f"{artifact.manifest.version}, received {split_method(contract)}"
-                ],
-            )
-        if made.split["method"] == BY_ROW:
-            learned, unseen = draw(table, contract, share, seed)
-        else:  # a row's side by group or time does not depend on the size of a batch
-            learned, unseen = split(table, contract, share, seed)
-        unseen = at_most(unseen, int(made.split.get("at_most", len(table.y))))
-        unseen = without_leaks(unseen, repeated(unseen, learned), summary)
-    summary.add(learned)
-    return summary, unseen
-
-
-def split_method(contract: Contract, batch_rows: int | None = None) -> str:
-    """How rows are split, for the manifest."""
-    if contract.key:
-        return f"by {'group' if contract.group else 'time'} {contract.key}"
-    if batch_rows is not None:
-        return BY_ROW
-    return STRATIFIED if contract.classes else AT_RANDOM
-
-
-def provenance(estimator: Estimator, plan: Plan, summary: Summary) -> Provenance:
-    previous = plan.continue_from
-    return Provenance(
-        data_source=plan.data.name,
-        data_sha256=digest(plan.data),
-        train_rows=summary.rows,
-        split=split_of(plan, summary),
-        parameters={
-            name: value if type(value) in PLAIN else repr(value)
-            for name, value in estimator.get_params().items()
-        },
-        git_commit=git_commit(),
-        versions={"python": platform.python_version()}
-        | {name: metadata.version(name) for name in RECORDED},
-        continued_from=previous.manifest.version if previous else None,
-    )
-
-
 def split_of(plan: Plan, summary: Summary) -> dict[str, float | int | str]:
     """All that it takes to split the same data again."""
     limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
@@ -450,14 +276,3 @@ def split_of(plan: Plan, summary: Summary) -> dict[str, float | int | str]:
         "repeated_rows_left_out": summary.repeated,
         **limit,
     }
-
-
-def git_commit() -> str | None:
-    """The commit of the working folder, marked when files differ from it."""
-    try:
-        answer = subprocess.run(  # noqa: S603  a constant, no input
-            DESCRIBE, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()

@@ -1,0 +1,69 @@
+"""Rows that a stored version did not learn from, since others prove nothing."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..artifacts.artifact import Artifact
+from ..errors import DataInvalid, TrainingImpossible
+from .dataset import Contract, Table, check_learned, digest, read_table
+from .split import BY_ROW, Summary, at_most, draw, repeated, split, split_method
+
+ADOPTED = "adopted, judged by all rows"
+
+log = logging.getLogger(__name__)
+
+
+def unseen_rows(
+    artifact: Artifact, data: Path, contract: Contract
+) -> tuple[Summary, Table]:
+    """Rows of `data` that the version did not learn from, and what the rest was like.
+
+    The file it learned from is split again as it was then; of any other all rows are
+    unseen, and are their own prior.
+    """
+    check_learned(contract, artifact.manifest)
+    table = read_table(data, contract)
+    made = artifact.manifest.provenance
+    learned, unseen = table, table
+    summary = Summary(contract)
+    if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
+        share, seed = float(made.split["test_share"]), int(made.split["seed"])
+        if made.split["method"] not in (BY_ROW, split_method(contract)):
+            raise DataInvalid(
+                "contract",
+                [
+                    f"expected a split {made.split['method']}, as that of version "
+                    f"{artifact.manifest.version}, received {split_method(contract)}"
+                ],
+            )
+        if made.split["method"] == BY_ROW:
+            learned, unseen = draw(table, contract, share, seed)
+        else:  # a row's side by group or time does not depend on the size of a batch
+            learned, unseen = split(table, contract, share, seed)
+        unseen = at_most(unseen, int(made.split.get("at_most", len(table.y))))
+        unseen = without_leaks(unseen, repeated(unseen, learned), summary)
+    summary.add(learned)
+    return summary, unseen
+
+
+def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:
+    """A row that was learned from proves nothing: it is left out, and told.
+
+    Fails: TrainingImpossible when nothing else is left to judge by.
+    """
+    summary.repeated = int(leaked.sum())
+    if leaked.any():
+        log.warning(
+            "%d of %d rows to judge by are also among those learned from: left out",
+            summary.repeated,
+            len(judged.y),
+        )
+    if leaked.all():
+        raise TrainingImpossible(
+            "every row to judge by is also among those learned from; remove duplicate "
+            "rows, or name in the contract the group that they belong to"
+        )
+    return judged[~leaked]
