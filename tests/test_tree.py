@@ -201,9 +201,11 @@ tests/serving/test_routes.py
 tests/serving/test_rules.py
 tests/serving/test_server.py
 tests/serving/test_shadow.py
+tests/serving/test_stream.py
 tests/serving/test_telemetry.py
 tests/serving/test_tracing.py
 tests/serving/test_trial.py
+tests/serving/test_wire.py
 tests/test_arrows.py
 tests/test_errors.py
 tests/test_experiments.py

@@ -99,8 +99,9 @@ def test_a_large_body_is_refused_unread_where_there_is_no_room_for_it() -> None:
     assert asyncio.run(small) == b"1"
 
 
-def test_a_gzip_body_is_inflated() -> None:
-    assert inflate(gzip.compress(b"some text"), b"gzip", 100) == b"some text"
+@pytest.mark.parametrize("name", [b"gzip", b"x-gzip"])
+def test_a_gzip_body_is_inflated(name: bytes) -> None:
+    assert inflate(gzip.compress(b"some text"), name, 100) == b"some text"
 
 
 def test_a_deflated_body_is_inflated() -> None:

@@ -143,6 +143,27 @@ def test_a_wrong_method_is_told_the_right_one(ask: Asked) -> None:
         assert answer.json() == {"error": f"{path}: expected {right}, received {wrong}"}
 
 
+@pytest.mark.parametrize("keys", ["", "key"])
+def test_openapi_says_what_is_refused_and_where_a_key_is_needed(
+    artifact: Artifact, keys: str
+) -> None:
+    with asking(artifact, Settings(api_keys=keys)) as ask:
+        for _ in range(2):  # the framework keeps what it described
+            described = ask.client.get("/openapi.json").json()
+    operations = {
+        path: operation
+        for path, found in described["paths"].items()
+        for operation in found.values()
+    }
+    assert not any("422" in each["responses"] for each in operations.values())
+    assert "400" in operations["/v1/models/{model}:predict"]["responses"]
+    guarded = {path for path, each in operations.items() if "security" in each}
+    health = {"/v2/health/live", "/v2/health/ready"}
+    assert guarded == (set(operations) - health if keys else set())
+    schemes = described.get("components", {}).get("securitySchemes", {})
+    assert [each["scheme"] for each in schemes.values()] == (["bearer"] if keys else [])
+
+
 def test_openapi_describes_the_model_and_its_examples_work(ask: Asked) -> None:
     paths = ask.client.get("/openapi.json").json()["paths"]
     # Beside them may be routes of the project's own.

@@ -89,12 +89,13 @@ def test_hot_routes_are_traced_and_their_log_lines_name_the_trace(
         assert client.get(f"/v2/models/{MODEL_NAME}").is_success
         assert client.get("/v2/health/ready").is_success
         assert client.post(V1, json={}).status_code == 400
-        ask.wait_until(lambda: len(spans_of(received)) == 3)
+        assert client.get("/of/the/client").status_code == 404
+        ask.wait_until(lambda: len(spans_of(received)) == 4)
     spans = spans_of(received)
     ask.edge.telemetry.flush()
-    hot, described, _, _ = map(json.loads, out.getvalue().splitlines())
+    hot, described, *_ = map(json.loads, out.getvalue().splitlines())
     names = [span.name for span in spans]
-    assert names == [f"POST {V1}", f"GET /v2/models/{MODEL_NAME}", f"POST {V1}"]
+    assert names == [f"POST {V1}", "GET /v2/models/{model}", f"POST {V1}", "GET"]
     kept = {each.key: each.value for each in spans[0].attributes}
     assert kept["http.response.status_code"].int_value == 200
     assert spans[0].trace_id.hex() == TRACE_ID == hot["trace_id"]

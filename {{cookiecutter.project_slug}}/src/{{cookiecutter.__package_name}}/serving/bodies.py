@@ -17,7 +17,7 @@ Headers = Mapping[bytes, bytes]
 
 SMALL = 32_768  # bytes; bodies up to here are not counted
 AT_ONCE = 8  # largest bodies that may be in memory while they arrive
-WINDOW_BITS = {b"gzip": 31, b"deflate": 15}
+WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
 class Disconnected(Exception):

@@ -46,7 +46,6 @@ TRACE = re.compile(
 )
 LINGER_S = 1.0
 SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
-POLICY_VIOLATION = 1008
 NOT_MODIFIED = 304
 EVERY_S = 0.1
 
@@ -90,15 +89,18 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._other(scope, receive, send)
+            serve = self._stream if scope["type"] == "websocket" else self._lifespan
+            await serve(scope, receive, send)
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
         path, method = scope["path"], scope["method"]
-        path = self._below_root(path)
+        path = self.below_root(path)
         request_id, trace = self._identify(headers)
         steps = self._hot.get(path)
-        route, unread = path, True
+        # A path that is none of ours is the client's text: no label, nor in the log.
+        route = path if steps is not None or path in self._plain else "other"
+        unread = True
         try:
             if self.keys.required and not (path in self._plain or is_open(path)):
                 self.keys.check(headers.get(b"authorization"))
@@ -113,7 +115,6 @@ class Edge:
                     raise MethodRefused(path, "GET", method)
                 reply = self._plain[path](headers)
             else:
-                route = "other"
                 await self._pass_on(scope, receive, send, started, request_id, trace)
                 return
         except Disconnected:
@@ -133,6 +134,7 @@ class Edge:
             await discard(body, receive, send)
         else:
             await send({"type": "http.response.body", "body": body})
+        scope["counted_as"] = route
         self.telemetry.record(method, route, reply, started, request_id, trace)
 
     def answer(
@@ -152,6 +154,16 @@ class Edge:
         self.telemetry.record("POST", route, reply, started, request_id, trace)
         return reply.status, self._headers(reply, request_id), reply.body
 
+    def refused(self, reply: Reply, began: float) -> list[tuple[bytes, bytes]]:
+        """Headers of what the server refuses by itself; counted and logged as well.
+
+        began: `time.monotonic()`, when the first byte came.
+        """
+        request_id, trace = self._identify({})
+        started = time.perf_counter() - (time.monotonic() - began)
+        self.telemetry.record("-", "other", reply, started, request_id, trace)
+        return self._headers(reply, request_id)
+
     def _headers(self, reply: Reply, request_id: str) -> list[tuple[bytes, bytes]]:
         headers = [
             (b"content-type", reply.content_type),
@@ -167,7 +179,7 @@ class Edge:
             del headers[:2]  # they would describe a body that isn't sent
         return headers
 
-    def _below_root(self, path: str) -> str:
+    def below_root(self, path: str) -> str:
         """As the routes know it, whether or not a proxy has cut the root off."""
         root = self._root
         if root and (path == root or path.startswith(f"{root}/")):
@@ -217,42 +229,55 @@ class Edge:
             await send(message)
 
         api = await self._open_api()
-        asked = {**scope, "method": "GET"} if head else scope
-        if self._root:
-            whole = self._root + self._below_root(scope["path"])
-            asked = {**asked, "root_path": self._root, "path": whole}
+        asked = self._rooted({**scope, "method": "GET"} if head else scope)
         try:
             await api(asked, receive, watched)
         except Disconnected:
             return
         except Exception:  # its own handlers have answered
             log.exception("request %s failed", request_id)
-        route = getattr(asked.get("route"), "path", "other")
+        route = scope["counted_as"] = getattr(asked.get("route"), "path", "other")
         reply = Reply(b"", status, version=version.decode())
         method = scope["method"]
         self.telemetry.record(method, route, reply, started, request_id, trace)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The server's start and end, and WebSockets, which need a key too."""
-        if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-            return
+    def _rooted(self, scope: Scope) -> Scope:
+        """As the framework wants it told that there is a root."""
+        if not self._root:
+            return scope
+        whole = self._root + self.below_root(scope["path"])
+        return {**scope, "root_path": self._root, "path": whole}
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket, which needs a key too, and is refused as a request is."""
+        started = time.perf_counter()
         headers = dict(scope["headers"])
-        try:
-            if self.keys.required:
-                self.keys.check(headers.get(b"authorization"))
-        except ProjectError:
-            await receive()
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-            return
         request_id, trace = self._identify(headers)
 
         def record(route: str, reply: Reply, started: float) -> None:
             """Each message is counted and logged as a request is."""
             self.telemetry.record("WS", route, reply, started, request_id, trace)
 
-        api = await self._open_api()
-        await api({**scope, "record": record}, receive, send)
+        async def deny(error: ProjectError) -> None:
+            """By an answer to the request that asked for it, instead of a stream."""
+            reply = refuse(error)
+            answer = self._headers(reply, request_id)
+            for part in (
+                {"type": "start", "status": reply.status, "headers": answer},
+                {"type": "body", "body": reply.body},
+            ):
+                await send(part | {"type": f"websocket.http.response.{part['type']}"})
+            record("other", reply, started)
+
+        try:
+            if self.keys.required:
+                self.keys.check(headers.get(b"authorization"))
+            api = await self._open_api()
+        except ProjectError as error:
+            await deny(error)
+            return
+        more = {"record": record, "deny": deny}
+        await api(self._rooted({**scope, **more}), receive, send)
 
     def _open_api(self) -> "asyncio.Task[App]":
         """The documented application, built once, beside the event loop.
@@ -266,7 +291,7 @@ class Edge:
             self._api = asyncio.create_task(making)
         return self._api
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, _: Scope, receive: Receive, send: Send) -> None:
         """Complete the start at once, so that the socket opens; then load."""
         await receive()
         await send({"type": "lifespan.startup.complete"})

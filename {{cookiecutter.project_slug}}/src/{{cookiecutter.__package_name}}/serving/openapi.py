@@ -41,6 +41,26 @@ def answer(schema: Schema, description: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": description, "content": content}}
 
 
+def finish(described: Schema, keys: bool) -> Schema:
+    """What the framework made of the routes, as the service behaves.
+
+    It announces its own 422, which add_failures makes a 400, and knows of no keys.
+    """
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            if operation["responses"].pop("422", None):
+                for status, refused in refusals(400).items():
+                    operation["responses"].setdefault(str(status), refused)
+            if keys and not path.startswith("/v2/health/"):
+                operation["security"] = [{"key": []}]
+    parts = described.setdefault("components", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        parts.get("schemas", {}).pop(name, None)
+    if keys:
+        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return described
+
+
 def body(schema: Schema, example: object) -> dict[str, Any]:
     """For `openapi_extra`: our own steps decode the body, not the framework."""
     content = {"application/json": {"schema": schema, "example": example}}

@@ -18,7 +18,6 @@ from fastapi import (
     Response,
     WebSocket,
     WebSocketDisconnect,
-    WebSocketException,
 )
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
@@ -39,7 +38,6 @@ from .failures import Reply, error_body, explain, refuse
 from .service import Service, Steps
 
 INFERENCE_REFUSALS = openapi.refusals(400, 408, 413, 415, 504)
-POLICY_VIOLATION = 1008
 STREAM = "/v1/models/{model}/stream"
 
 
@@ -67,6 +65,8 @@ def new_api(service: Service) -> FastAPI:
     if not settings.docs:
         return FastAPI(openapi_url=None, **switches)
     api: FastAPI = FastAPIOffline(redoc_url=None, static_url="/docs/static", **switches)
+    describe_all, keys = api.openapi, bool(settings.api_keys or settings.api_keys_file)
+    api.openapi = lambda: openapi.finish(describe_all(), keys)  # type: ignore[method-assign]
     return api
 
 
@@ -136,7 +136,7 @@ def add_metadata(api: FastAPI, service: Service) -> None:
         "properties": {"name": {"type": "string"}, "ready": {"type": "boolean"}},
     }
 
-    @api.get("/v2", tags=["v2"], responses=known)
+    @api.get("/v2", tags=["v2"], responses=known | openapi.refusals(401, 503))
     async def server() -> dict[str, Any]:
         """What serves here, and what it can do beyond the protocol's core."""
         return {
@@ -260,7 +260,8 @@ def add_stream(api: FastAPI, service: Service) -> None:
         try:
             check_path(service, model, None)
         except ProjectError as error:
-            raise WebSocketException(POLICY_VIOLATION, str(error)) from None
+            await socket.scope["deny"](error)
+            return
         await socket.accept()
         record = socket.scope["record"]
         try:
@@ -279,6 +280,16 @@ def add_stream(api: FastAPI, service: Service) -> None:
                 record(STREAM, reply, started)
         except WebSocketDisconnect:
             return
+
+    async def nowhere(scope: Any, receive: Any, send: Any) -> None:
+        """A path without a route: the framework would say no more than 403."""
+        if scope["type"] == "websocket":
+            unknown = f"{scope['path']}: no such path; see /docs"
+            await scope["deny"](UnknownPath(unknown))
+        else:
+            await api.router.not_found(scope, receive, send)
+
+    api.router.default = nowhere
 
 
 def check_path(service: Service, model: str, version: str | None) -> None:

@@ -8,7 +8,9 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from httptools import HttpParserUpgrade, HttpRequestParser
@@ -17,7 +19,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from ..errors import BodyTooSlow, SettingInvalid
 from ..settings import Settings
 from .edge import Edge
-from .failures import error_body
+from .failures import Headers, Reply, error_body
+from .failures import refuse as refusal
 from .telemetry import log_as_json
 from .tracing import trace
 
@@ -27,16 +30,22 @@ log = logging.getLogger(__name__)
 # several times in each request, and more often the more threads there are.
 SWITCH_S = 0.0005
 MAX_HEAD_BYTES = 65_536
-LARGE_HEAD = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
 HURRY_S = 1.0
 # Headers of a body that has to be waited for, or unpacked.
 NOT_AS_IT_IS = {b"transfer-encoding", b"content-encoding", b"expect"}
-NOT_HTTP = b"400 Bad Request"
-TOO_SLOW = b"408 Request Timeout"
-HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
-REFUSAL = (
-    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%b"
+VERSIONS = {"1.0", "1.1"}
+
+
+class HeadRefused(Exception):
+    """A head that can be read and is not taken; the parser stops with it."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.reply = Reply(error_body(text), status)
+
+
+LARGE_HEAD = HeadRefused(
+    431, f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
 )
 
 
@@ -52,6 +61,12 @@ class Protocol(HttpToolsProtocol):
     else "". The usual way, by a task and two messages, takes half as long again.
     """
 
+    def __init__(self, edge: Edge, **given: Any) -> None:
+        super().__init__(**given)
+        self.edge = edge
+        # A tracer around the edge has to see every request, so nothing is hot then.
+        self.hot_urls = edge.hot_urls if self.app is edge else {}
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.waiting_since: float | None = time.monotonic()
@@ -61,8 +76,6 @@ class Protocol(HttpToolsProtocol):
         self.hot = ""
         self.chunk = self.rest = b""
         self.again = False
-        # A tracer around the edge has to see every request, so nothing is hot then.
-        self.edge = self.app if isinstance(self.app, Edge) else None
 
     def on_message_begin(self) -> None:
         """Less than uvicorn does: its description of a request is for the usual way."""
@@ -79,29 +92,33 @@ class Protocol(HttpToolsProtocol):
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         if waits and self.head_bytes > MAX_HEAD_BYTES:
-            self.refuse(HEAD_TOO_LARGE, LARGE_HEAD)
+            self.refuse(LARGE_HEAD.reply)
 
     def on_headers_complete(self) -> None:
         if self.head_bytes > MAX_HEAD_BYTES and self._is_head_large():
-            raise ValueError(LARGE_HEAD)  # the parser stops, see send_400_response
-        self.has_head = True
+            raise LARGE_HEAD  # the parser stops, see send_400_response
         upgrade = self.parser.should_upgrade()
         self.again = upgrade and not self._should_upgrade() and self._has_upgrade()
         if self.again:
+            self.has_head = True
             return
         self.hot = "" if upgrade else self.find_hot()
         if not self.hot:
+            self.check_head()
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
             self.headers += headers  # the list that the description holds
             super().on_headers_complete()
+            if not upgrade:
+                self.headers = []  # a trailer is no header (RFC 9110, section 6.5.1)
+        self.has_head = True
 
     def find_hot(self) -> str:
-        edge, parser = self.edge, self.parser
-        route = edge.hot_urls.get(self.url) if edge is not None else None
-        if edge is None or route is None:
+        route = self.hot_urls.get(self.url)
+        if route is None:
             return ""
+        parser, service = self.parser, self.edge.service
         self.started = time.perf_counter()
         self.asked, self.body = dict(self.headers), b""
         simple = (
@@ -109,14 +126,33 @@ class Protocol(HttpToolsProtocol):
             and parser.should_keep_alive()
             # HTTP/1.0 would have to say so by this header.
             and (b"connection" not in self.asked or parser.get_http_version() == "1.1")
+            and b"host" in self.asked
+            and len(self.asked) == len(self.headers)  # none came twice
             and NOT_AS_IT_IS.isdisjoint(self.asked)
-            and int(self.asked.get(b"content-length", b"0")) <= edge.service.small
+            and int(self.asked.get(b"content-length", b"0")) <= service.small
         )
         # An earlier request of the connection is answered first, and a client that does
         # not read its answers gets no more of them.
         free = getattr(self.cycle, "response_complete", True)  # None at first
-        free = free and not self.flow.write_paused and not edge.service.draining
+        free = free and not self.flow.write_paused and not service.draining
         return route if simple and free else ""
+
+    def check_head(self) -> None:
+        """What the parser lets through. Fails: HeadRefused.
+
+        Source: RFC 9112, sections 2.3, 3.2 and 6.1.
+        """
+        version = self.parser.get_http_version()
+        if version not in VERSIONS:
+            raise HeadRefused(505, f"expected HTTP/1.1, received HTTP/{version}")
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (version == "1.1" or hosts):
+            raise HeadRefused(400, f"headers: expected one host, received {hosts}")
+        for name, value in self.headers:
+            if name == b"transfer-encoding" and value.lower() != b"chunked":
+                received = value.decode("latin-1")
+                expected = f"{name.decode()}: expected chunked, received {received!r}"
+                raise HeadRefused(501, expected)
 
     def on_body(self, body: bytes) -> None:
         if self.hot:
@@ -129,25 +165,29 @@ class Protocol(HttpToolsProtocol):
             return
         self.waiting_since = None
         self.head_bytes = 0  # what came so far was of this request
-        if self.hot and self.edge is not None:
-            self.answer(self.edge)
+        if self.hot:
+            self.answer()
         else:
             super().on_message_complete()
 
-    def answer(self, edge: Edge) -> None:
+    def answer(self) -> None:
         """By one write: two would be two system calls, and two packets."""
         route, self.hot = self.hot, ""
-        status, headers, body = edge.answer(route, self.asked, self.body, self.started)
+        edge, asked = self.edge, self.asked
+        status, headers, body = edge.answer(route, asked, self.body, self.started)
         last = edge.service.draining
-        headers = self.server_state.default_headers + headers
         if last:
             headers.append((b"connection", b"close"))
-        lines = [b"%b: %b\r\n" % header for header in headers]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        self.write(status, headers, body)
         if last:
             self.transport.close()
         self.server_state.total_requests += 1
         self.idle_since = time.monotonic()
+
+    def write(self, status: int, headers: Headers, body: bytes) -> None:
+        headers = self.server_state.default_headers + headers
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
 
     def _is_head_large(self) -> bool:
         """By its parts: bytes of a body may have come along."""
@@ -184,24 +224,42 @@ class Protocol(HttpToolsProtocol):
 
     def give_up(self, waited_s: float) -> None:
         """The client has taken too long; one that sent nothing hears nothing."""
-        if self.has_head:
-            self.refuse(TOO_SLOW, str(BodyTooSlow(waited_s)))
-        else:
+        if self.has_head and (self.hot or not self.cycle.response_started):
+            self.refuse(refusal(BodyTooSlow(waited_s)))
+        elif not self.end_with_answer():
             self.transport.close()
+        self.waiting_since = None
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn calls this on what its parser can't read."""
-        if self._is_head_large():
-            self.refuse(HEAD_TOO_LARGE, LARGE_HEAD)
-            return
-        self.refuse(NOT_HTTP, f"request: expected HTTP/1.1, received none: {msg}")
+        """uvicorn calls this on what its parser can't read, or what we refuse in it."""
+        stop = sys.exception()
+        cause = stop.__context__ if stop is not None else None
+        if isinstance(cause, HeadRefused):
+            self.refuse(cause.reply)
+        elif self._is_head_large():
+            self.refuse(LARGE_HEAD.reply)
+        else:
+            text = f"request: expected HTTP/1.1, received none: {msg}"
+            self.refuse(Reply(error_body(text), 400))
 
-    def refuse(self, status: bytes, text: str) -> None:
-        body = error_body(text)
-        self.transport.write(REFUSAL % (status, len(body), body))
+    def refuse(self, reply: Reply) -> None:
+        """The last answer of this connection, unless an earlier one is still owed."""
+        begun = self.has_head and self.waiting_since is not None
+        if not begun and self.end_with_answer():
+            return
+        headers = self.edge.refused(reply, self.waiting_since or time.monotonic())
+        self.write(reply.status, [*headers, (b"connection", b"close")], reply.body)
         self.transport.close()
         if self.cycle is not None:  # an answer that is still owed has nowhere to go
             self.cycle.disconnected = True
+
+    def end_with_answer(self) -> bool:
+        """Close behind the answer that is still owed to an earlier request, if any."""
+        if getattr(self.cycle, "response_complete", True):  # None at first
+            return False
+        self.cycle.keep_alive = False
+        self.flow.pause_reading()
+        return True
 
 
 class Server(uvicorn.Server):
@@ -248,7 +306,6 @@ class Server(uvicorn.Server):
             if isinstance(connection, Protocol):
                 since = connection.waiting_since
                 if since is not None and (hurried or since < now - deadline_s):
-                    connection.waiting_since = None
                     connection.give_up(now - since)
                 elif connection.idle_since < now - self.settings.keep_alive_s:
                     connection.transport.close()
@@ -278,7 +335,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
     config = uvicorn.Config(
         trace(edge, environment),
         loop="asyncio" if sys.platform == "win32" else "uvloop",
-        http=Protocol,
+        http=partial(Protocol, edge),  # type: ignore[arg-type]  # uvicorn calls it
         lifespan="on",
         access_log=False,
         log_config=None,

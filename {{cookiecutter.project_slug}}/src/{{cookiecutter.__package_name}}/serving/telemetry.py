@@ -203,4 +203,6 @@ def log_as_json(level: str) -> None:
     """Every logger of the process writes JSON lines to stdout."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
+    # uvicorn's line for each WebSocket holds the query, and with it what is secret.
+    handler.addFilter(lambda record: '"WebSocket %s"' not in str(record.msg))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

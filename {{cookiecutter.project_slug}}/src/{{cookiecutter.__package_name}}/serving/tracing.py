@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import MODEL_NAME
 from .bodies import Message, Receive
-from .edge import App, Scope, Send, is_open
+from .edge import App, Edge, Scope, Send, is_open
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -23,7 +23,7 @@ EXPORT_WITHIN_S = 2
 log = logging.getLogger(__name__)
 
 
-def trace(app: App, environment: Mapping[str, str]) -> App:
+def trace(app: Edge, environment: Mapping[str, str]) -> App:
     """The same application with a span per request, or as it is when nobody asks.
 
     Missing packages are no reason not to serve: clusters set these variables for all.
@@ -48,11 +48,11 @@ def trace(app: App, environment: Mapping[str, str]) -> App:
     return traced(app, provider.get_tracer(__name__))
 
 
-def traced(app: App, tracer: "Tracer") -> App:
-    """A span for every request that isn't a probe, a scrape or a page.
+def traced(app: Edge, tracer: "Tracer") -> App:
+    """A span for every request that isn't a probe, a scrape or the documentation.
 
-    It continues the client's trace, and is handed on as `traceparent`, so that the line
-    in the access log names its trace.
+    It is named by method and route, continues the client's trace, and is handed on as
+    `traceparent`, so that the line in the access log names its trace.
     """
     from opentelemetry.trace import SpanKind, StatusCode
     from opentelemetry.trace.propagation.tracecontext import (
@@ -62,15 +62,15 @@ def traced(app: App, tracer: "Tracer") -> App:
     contexts = TraceContextTextMapPropagator()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_open(scope["path"]):
+        method, path = scope.get("method", ""), scope.get("path", "")
+        if scope["type"] != "http" or is_open(app.below_root(path)):
             await app(scope, receive, send)
             return
-        method, path = scope["method"], scope["path"]
         carrier = {
             k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]
         }
         with tracer.start_as_current_span(
-            f"{method} {path}",
+            method,
             contexts.extract(carrier),
             SpanKind.SERVER,
             {"http.request.method": method, "url.path": path},
@@ -88,6 +88,10 @@ def traced(app: App, tracer: "Tracer") -> App:
             contexts.inject(handed_on)
             extra = [(k.encode(), v.encode()) for k, v in handed_on.items()]
             headers = [*scope["headers"], *extra]
-            await app({**scope, "headers": headers}, receive, watched)
+            asked = {**scope, "headers": headers}
+            await app(asked, receive, watched)
+            if (route := asked.get("counted_as", "other")) != "other":
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
 
     return application
