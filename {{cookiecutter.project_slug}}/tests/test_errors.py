@@ -34,7 +34,8 @@ SENTENCES = [
     (
         errors.StoreUnreachable("s3://models/wine", "no route"),
         "s3://models/wine: can't be reached: no route; check the address, the network "
-        "and the credentials in the environment",
+        "and the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, "
+        "AWS_SECRET_ACCESS_KEY)",
     ),
     (
         errors.PromotionRefused("7", ["accuracy is 0.5", "log_loss is 2"]),

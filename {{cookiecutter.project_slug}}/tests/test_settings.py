@@ -49,6 +49,7 @@ REFUSED = [
     ("ML_MODEL_URI", "S3://models", A_STORE),
     ("ML_MODEL_URI", "s3://", A_STORE),
     ("ML_MODEL_URI", "s3:///models", A_STORE),
+    ("ML_MODEL_URI", "s3:models", A_STORE),
     ("ML_CANARY_URI", "file:///models", f"{A_STORE}, or nothing"),
     ("ML_SHADOW_URI", "gs://", f"{A_STORE}, or nothing"),
     ("ML_HOST", "", "an address to listen on"),

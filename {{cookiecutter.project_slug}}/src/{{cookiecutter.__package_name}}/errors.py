@@ -69,11 +69,21 @@ class ArtifactCorrupt(ArtifactError):
         super().__init__(f"{place}: expected {expected}, received {received}")
 
 
+# What the client of each kind of store reads, beside much else.
+STORE_VARIABLES = {
+    "s3": "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
 class StoreUnreachable(ArtifactError):
     def __init__(self, place: object, reason: str) -> None:
+        scheme = str(place).partition("://")[0]
+        read = STORE_VARIABLES.get(scheme, "credentials")
         super().__init__(
             f"{place}: can't be reached: {reason}; check the address, the network and "
-            "the credentials in the environment"
+            f"the environment ({read})"
         )
 
 

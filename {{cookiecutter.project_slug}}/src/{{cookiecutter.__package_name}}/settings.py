@@ -14,7 +14,7 @@ from .errors import SettingInvalid
 
 PREFIX = "ML_"
 # What has :// in it names an object store, with a bucket.
-STORE = r"^((s3|gs|az)://[^/].*|(?!.*://).+)\Z"
+STORE = r"^((s3|gs|az)://[^/].*|(?!.*://|(s3|gs|az):).+)\Z"
 A_STORE = (
     "a store, or one version in it: a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
     "az://CONTAINER/PATH"

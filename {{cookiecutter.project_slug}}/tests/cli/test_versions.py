@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import pytest
 from outcomes import (
     Run,
     variant,
@@ -67,6 +68,35 @@ def test_from_a_damaged_pointer_there_is_a_way_out(run: Run, store: Store) -> No
     pointer.rename(store.folder / "CURRENT.damaged")
     assert run("models", "promote", version).code == 0
     assert run("predict").code == 0
+
+
+def test_what_is_in_service_and_gone_is_told_and_trained_anew(
+    run: Run, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = store.serving()
+    shutil.rmtree(store.folder / gone)
+    _, _, err = run("models", "list")
+    assert err == f"in service, and not there: {gone}\n"
+    run("train")
+    assert f"not compared with the version in service: {store.folder}: " in caplog.text
+    assert len(store.versions()) == 1
+
+
+@pytest.mark.parametrize("command", [["train"], ["models", "list"], ["predict"]])
+def test_a_store_is_asked_for_and_not_what_is_in_it(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    version = store.folder / store.serving()
+    for place, expected in (
+        (version, "a store, not one version in it"),
+        (store.folder, "a store, the folder above"),
+    ):
+        monkeypatch.setenv("ML_MODEL_URI", str(place))
+        said = f"error: ML_MODEL_URI: expected {expected}, received '{place}'\n"
+        assert run(*command) == (1, "", said)
+    assert sorted(path.name for path in version.iterdir()) == sorted(
+        [*store.get().manifest.files, "manifest.json"]
+    )
 
 
 def test_show_prints_the_manifest(run: Run, store: Store) -> None:

@@ -28,7 +28,8 @@ ATTEMPTS = 50
 SLOWEST_PUT_S = 1800.0  # leftovers are swept after twice that
 NO_SUCH_BUCKET = "there is no such bucket"
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
-QUERY = re.compile(r"\?[^\s)\"']+")
+QUERY = re.compile(r"(?<!<)\?[^\s)\"']+")
+CODE = re.compile(r"<Code>(\w+)</Code>")  # what S3 calls the fault
 
 
 def connect(uri: str) -> "ObjectStore":
@@ -199,10 +200,17 @@ def _reaching(place: str) -> Iterator[None]:
         raise
     except (AlreadyExistsError, PreconditionError):
         raise
-    except BaseError as error:
+    except BaseException as error:
+        # An address in the environment that is none ends in the client's panic.
+        panic = type(error).__name__ == "PanicException"
+        if not panic and not isinstance(error, BaseError | ValueError):
+            raise
         raise StoreUnreachable(place, _reason(error)) from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The first line; what follows is for debugging, and a query may hold a key."""
-    return QUERY.sub("", str(error).strip().partition("\n")[0])[:300]
+    text = str(error).strip()
+    line = text.partition("\n")[0].partition("<?xml")[0]
+    code = "".join(f" {name}" for name in CODE.findall(text)[:1])
+    return QUERY.sub("", line)[:300].rstrip(": ") + code

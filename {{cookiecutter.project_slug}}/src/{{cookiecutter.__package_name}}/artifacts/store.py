@@ -278,16 +278,22 @@ class Store:
 
 def open_version(uri: str, name: str) -> Artifact:
     """What a service starts from: a store, or one version in it."""
+    if parts := version_at(uri):
+        root, model, version = parts
+        return Store(root, model).get(version)
+    return Store(uri, name).get()
+
+
+def version_at(uri: str) -> tuple[str, str, str] | None:
+    """Store, model and version, where that is what it names."""
     if "://" in uri:
         above, _, last = uri.rstrip("/").rpartition("/")
-        if VERSION.fullmatch(last):
-            root, _, model = above.rpartition("/")
-            return Store(root, model).get(last)
-        return Store(uri, name).get()
+        root, _, model = above.rpartition("/")
+        return (root, model, last) if VERSION.fullmatch(last) else None
     path = Path(uri).resolve()
     if (path / MANIFEST).is_file():
-        return Store(path.parent.parent, path.parent.name).get(path.name)
-    return Store(uri, name).get()
+        return str(path.parent.parent), path.parent.name, path.name
+    return None
 
 
 def _open_place(

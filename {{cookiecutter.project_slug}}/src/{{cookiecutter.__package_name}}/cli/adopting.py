@@ -11,6 +11,7 @@ from .common import (
     json_option,
     need_training_packages,
     open_store,
+    read_in_service,
     thresholds_option,
 )
 from .learning import keep
@@ -47,6 +48,6 @@ def adopt(
         read_contract(contract),
         read_thresholds(thresholds),
         MODEL_NAME,
-        store.get() if store.serving() else None,
+        read_in_service(store),
     )
     keep(artifact, store, as_json)

@@ -1,6 +1,7 @@
 """What several commands share: options, the store, and how results are printed."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .. import MODEL_NAME
-from ..errors import ProjectError
+from ..errors import ArtifactCorrupt, ArtifactMissing, ProjectError, SettingInvalid
 from ..settings import read_settings
 
 if TYPE_CHECKING:
-    from ..artifacts.artifact import Manifest
+    from ..artifacts.artifact import Artifact, Manifest
     from ..artifacts.store import Store
+
+log = logging.getLogger(__name__)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,9 +68,25 @@ def complete_version(
 
 
 def open_store() -> "Store":
-    from ..artifacts.store import Store
+    from ..artifacts.folder import CURRENT
+    from ..artifacts.store import Store, version_at
 
-    return Store(read_settings(os.environ).model_uri, MODEL_NAME)
+    uri = read_settings(os.environ).model_uri
+    # Anything else would write a store of its own inside of what is there.
+    if version_at(uri):
+        raise SettingInvalid("ML_MODEL_URI", "a store, not one version in it", uri)
+    if Path(uri, CURRENT).is_file():
+        raise SettingInvalid("ML_MODEL_URI", "a store, the folder above", uri)
+    return Store(uri, MODEL_NAME)
+
+
+def read_in_service(store: "Store") -> "Artifact | None":
+    """To be compared with; one that is damaged must not keep a better one out."""
+    try:
+        return store.get() if store.serving() else None
+    except (ArtifactMissing, ArtifactCorrupt) as error:
+        log.warning("not compared with the version in service: %s", error)
+        return None
 
 
 def need_training_packages() -> None:

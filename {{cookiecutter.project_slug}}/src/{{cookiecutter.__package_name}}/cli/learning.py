@@ -20,6 +20,7 @@ from .common import (
     open_store,
     print_json,
     print_table,
+    read_in_service,
     thresholds_option,
     version_option,
 )
@@ -89,7 +90,7 @@ def train(
         seed=seed,
         batch_rows=batch_rows,
         continue_from=store.get() if go_on else None,
-        production=store.get() if store.serving() else None,
+        production=read_in_service(store),
     )
     keep(run(plan, MODEL_NAME), store, as_json)
 

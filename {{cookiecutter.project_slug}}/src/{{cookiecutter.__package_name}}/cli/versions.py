@@ -48,6 +48,8 @@ def list_models(as_json: bool) -> None:
             manifests.append(store.manifest(version))
         except ArtifactError as error:
             click.echo(f"damaged: {error}", err=True)
+    if serving and serving not in store.versions():
+        click.echo(f"in service, and not there: {serving}", err=True)
     if as_json:
         print_json(
             [

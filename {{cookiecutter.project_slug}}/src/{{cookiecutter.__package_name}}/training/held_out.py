@@ -1,6 +1,7 @@
 """Rows that a stored version did not learn from, since others prove nothing."""
 
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from .dataset import Contract, Table, check_learned, digest, read_table
 from .split import BY_ROW, Summary, at_most, draw, repeated, split, split_method
 
 ADOPTED = "adopted, judged by all rows"
+# With so many possible rows to each row, or fewer, equal ones are no copies but chance.
+BY_CHANCE = 10
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +55,13 @@ def unseen_rows(
 def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:
     """A row that was learned from proves nothing: it is left out, and told.
 
+    All stay where rows can hardly differ, as with one feature of a few values.
     Fails: TrainingImpossible when nothing else is left to judge by.
     """
+    if leaked.any() and possible_rows(judged) <= BY_CHANCE * len(judged.y):
+        said = "%d of %d rows to judge by equal some learned from, by chance: they stay"
+        log.warning(said, leaked.sum(), len(leaked))
+        leaked = np.zeros_like(leaked)
     summary.repeated = int(leaked.sum())
     if leaked.any():
         log.warning(
@@ -67,3 +75,8 @@ def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) ->
             "rows, or name in the contract the group that they belong to"
         )
     return judged[~leaked]
+
+
+def possible_rows(table: Table) -> float:
+    """How many rows the values of each feature could be combined to."""
+    return math.prod(float(len(np.unique(values))) for values in table.X.T)
