@@ -42,7 +42,6 @@ class Cable:
 
     def __init__(self, allowance: int) -> None:
         self.allowance = allowance
-        self.ended = threading.Event()
         self.plug = socket.create_server(("127.0.0.1", 0))
         self.port = self.plug.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()

@@ -19,7 +19,6 @@ A_STORE = (
     "a store, or one version in it: a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
     "az://CONTAINER/PATH"
 )
-SECRETS = {"api_keys"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 # Requests that wait to be counted. More would cost the caches of the CPU, and counting
 # them would keep others waiting for a millisecond and longer.
-ROOM = 32
+ROOM, LEAST_ROOM = 32, 16
 ROOM_BYTES = 8_000_000
+FLOAT_BYTES = 8
 ROWS_KEPT = 64  # of one request, evenly spaced
 # The index is that of the last one to two windows: an hour, or longer when fewer rows
 # have come by then.
@@ -88,7 +89,8 @@ class Live:
         self.rows = 0
         self.missing = np.zeros(d, dtype=np.int64)
         self.out_of_range = np.zeros(d, dtype=np.int64)
-        self._room = max(min(ROOM, ROOM_BYTES // (8 * d * ROWS_KEPT)), 16)
+        fits = ROOM_BYTES // (FLOAT_BYTES * d * ROWS_KEPT)
+        self._room = max(min(ROOM, fits), LEAST_ROOM)
         self._asked: deque[Floats] = deque(maxlen=self._room)
         self._answered: deque[Floats] = deque(maxlen=self._room)
         self._clock = clock

@@ -48,7 +48,7 @@ def decode_json(decoder: Decoder, body: bytes, before: int = 0) -> Any:
             body.decode()  # msgspec doesn't look into names that it skips
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise explain(str(error), before) from None
+        raise in_our_words(str(error), before) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed("JSON", str(error)) from None
     except RecursionError:
@@ -127,7 +127,7 @@ def check_size(body: bytes, width: int, max_rows: int) -> None:
         raise BodyTooLarge("body", max_rows, f"rows of {width} values", "more")
 
 
-def explain(text: str, before: int) -> FieldInvalid:
+def in_our_words(text: str, before: int) -> FieldInvalid:
     """msgspec's words in the form of our own: place, expected, received."""
     text = MEMBER.sub(lambda number: str(int(number[0]) + before), text)
     reason, _, place = text.partition(" - at `$")

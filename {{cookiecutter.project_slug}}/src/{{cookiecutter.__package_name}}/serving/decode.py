@@ -15,7 +15,7 @@ from ..model.arrays import Floats
 from .careful import (
     check_size,
     decode_json,
-    explain,
+    in_our_words,
     parts,
     refuse_malformed,
     set_apart,
@@ -160,7 +160,7 @@ def fault_by_name(
                 field = f"instances[{i}].{name}"
                 if text == b"null":
                     return FieldInvalid(field, "a number", "null", missing=name)
-                return explain(f"{found} - at `$.{field}`", 0)
+                return in_our_words(f"{found} - at `$.{field}`", 0)
     except (msgspec.DecodeError, RecursionError, LookupError):
         pass  # faults behind the one that was found
     return None

@@ -295,7 +295,7 @@ class Edge:
         """Complete the start at once, so that the socket opens; then load."""
         await receive()
         await send({"type": "lifespan.startup.complete"})
-        tasks = [asyncio.create_task(self._live()), asyncio.create_task(self._watch())]
+        tasks = [asyncio.create_task(self._begin()), asyncio.create_task(self._watch())]
         for task in tasks:
             task.add_done_callback(log_failure)
         await receive()
@@ -306,7 +306,7 @@ class Edge:
         self.telemetry.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _live(self) -> None:
+    async def _begin(self) -> None:
         """Start the service, then the application with a lifespan of its own."""
         await self.service.start()
         api: Any = await self._open_api()

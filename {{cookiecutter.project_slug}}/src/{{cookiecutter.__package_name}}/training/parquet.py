@@ -13,7 +13,6 @@ from ..errors import DataInvalid, ProjectError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Columns = dict[str, NDArray[Any]]
 ROWS_AT_ONCE = 65_536
 
 
