@@ -70,6 +70,7 @@ src/wine_classifier/artifacts/__init__.py
 src/wine_classifier/artifacts/artifact.py
 src/wine_classifier/artifacts/bucket.py
 src/wine_classifier/artifacts/folder.py
+src/wine_classifier/artifacts/pointer.py
 src/wine_classifier/artifacts/reference.py
 src/wine_classifier/artifacts/store.py
 src/wine_classifier/cli/__init__.py
@@ -131,6 +132,7 @@ src/wine_classifier/serving/telemetry.py
 src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/trial.py
 src/wine_classifier/serving/validate.py
+src/wine_classifier/serving/wire.py
 src/wine_classifier/settings.py
 src/wine_classifier/training/__init__.py
 src/wine_classifier/training/adopt.py

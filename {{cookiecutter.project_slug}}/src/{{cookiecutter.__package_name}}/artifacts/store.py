@@ -10,49 +10,20 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from ..errors import ArtifactCorrupt, ArtifactError, ArtifactMissing, PromotionRefused
 from .artifact import MANIFEST, Artifact, Manifest, check_file, read_manifest
 from .folder import CURRENT, Folder
+from .pointer import Event, Pointer, Promotion
 
 SCHEMES = ("s3", "gs", "az")
 TRAIN_FIRST = "run `train` first, or look at what there is with `models list`"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 VERSION = re.compile(r"\d{8}T\d{6}[.\d]*Z-[0-9a-f]{12}")
 GRACE_S = 3600.0
-
-
-class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    version: str
-    at: datetime
-    reason: str | None = None
-
-
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something that was decided about a version, and why if that was asked for."""
-
-    action: Literal["promote", "rollback", "prune"]
-    version: str
-    at: datetime
-    reason: str | None = None
-
-
-class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The version that serves, those that served before it, and every decision.
-
-    Both newest first. They are one file so that they can only change together.
-    """
-
-    serving: Promotion
-    before: tuple[Promotion, ...] = ()
-    log: tuple[Event, ...] = ()
-
-    @property
-    def pruned(self) -> set[str]:
-        return {event.version for event in self.log if event.action == "prune"}
 
 
 class Place(Protocol):

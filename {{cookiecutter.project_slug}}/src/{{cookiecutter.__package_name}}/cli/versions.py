@@ -20,7 +20,8 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..artifacts.artifact import Manifest
-    from ..artifacts.store import Event, Pointer, Store
+    from ..artifacts.pointer import Event, Pointer
+    from ..artifacts.store import Store
 
 
 @click.group()

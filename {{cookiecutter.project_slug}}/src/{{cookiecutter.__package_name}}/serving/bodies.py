@@ -28,7 +28,7 @@ class Bodies:
     """Reads bodies, and refuses those that are too large or too many.
 
     check_room: fails when a large request could not be computed, so that it is refused
-    before it has been read. Slow bodies are the server's affair, see server.py.
+    before it has been read. Slow bodies are the server's affair, see wire.py.
     """
 
     def __init__(self, limit: int, check_room: Callable[[], None]) -> None:

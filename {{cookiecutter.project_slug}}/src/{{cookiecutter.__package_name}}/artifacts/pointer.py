@@ -1,0 +1,36 @@
+"""Which version of a model serves, which served before, and what was decided."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: str
+    at: datetime
+    reason: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that was decided about a version, and why if that was asked for."""
+
+    action: Literal["promote", "rollback", "prune"]
+    version: str
+    at: datetime
+    reason: str | None = None
+
+
+class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that serves, those that served before it, and every decision.
+
+    Both newest first. They are one file so that they can only change together.
+    """
+
+    serving: Promotion
+    before: tuple[Promotion, ...] = ()
+    log: tuple[Event, ...] = ()
+
+    @property
+    def pruned(self) -> set[str]:
+        return {event.version for event in self.log if event.action == "prune"}
