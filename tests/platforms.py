@@ -18,6 +18,8 @@ from conftest import Rendered
 
 from ml_service_template import CHOICES
 
+# What a deployment needs, and `make manifests` does not.
+SECRETS = {"SMOKE_API_KEY": "one", "HEROKU_API_KEY": "secret"}
 IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "ab" * 32
 OLD_IMAGE = "ghcr.io/analytical-engines/wine-classifier@sha256:" + "cd" * 32
 
@@ -263,14 +265,15 @@ PLATFORMS = {
         },
     ),
     "heroku": Platform(
-        environment={"HEROKU_APP": "wine", "HEROKU_API_KEY": "secret"},
+        environment={"HEROKU_APP": "wine"},
         manifest="heroku.yml",
         start_s=60,
         grace_s=30,
         replies={
             "heroku releases --json": [
-                {"version": 8, "status": "failed"},
-                {"version": 7, "status": "succeeded"},
+                {"version": 9, "status": "failed", "slug": {"id": "9"}},
+                {"version": 8, "status": "succeeded", "slug": None},
+                {"version": 7, "status": "succeeded", "slug": {"id": "7"}},
             ],
             "heroku apps:info": {"app": {"web_url": "https://wine.herokuapp.com/"}},
         },

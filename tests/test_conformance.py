@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,48 @@ def test_line_ends_of_windows_are_no_difference(mine, verdict):
     text = mine.read("ruff.toml").replace("\n", "\r\n")
     (mine.path / "ruff.toml").write_bytes(text.encode())
     assert kinds(verdict()) == []
+
+
+COMMIT = f"{7:040x}"
+BUMPS = [
+    (
+        ".github/workflows/ci.yml",
+        r"(actions/checkout)@\w+ # \S+",
+        rf"\1@{COMMIT} # v99.0.0",
+    ),
+    ("Dockerfile", r"(FROM python):\S+", r"\1:3.99-slim"),
+    ("Dockerfile", r"(FROM python:\S+)", rf"\1@sha256:{'0' * 64}"),
+    ("compose.yaml", r"(image: grafana/grafana):\S+", r"\1:99.0.0"),
+]
+
+
+@pytest.mark.parametrize(("path", "pin", "newer"), BUMPS)
+def test_a_pin_that_a_bot_has_moved_is_no_drift(mine, verdict, path, pin, newer):
+    text, count = re.subn(pin, newer, mine.read(path))
+    assert count > 0
+    mine.write(path, text)
+    assert kinds(verdict()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "pin", "other"),
+    [
+        (".github/workflows/ci.yml", r"(actions/checkout)@\w+ # \S+", r"\1@main"),
+        (
+            ".github/workflows/ci.yml",
+            r"actions/checkout(@\w+ # )",
+            r"mallory/checkout\1",
+        ),
+        ("Dockerfile", r"FROM python:(\S+)", r"FROM pypy:\1"),
+        ("Dockerfile", r"FROM python:\S+", r"FROM python"),
+        ("compose.yaml", r"grafana/grafana:", r"mallory/grafana:"),
+    ],
+)
+def test_what_no_bot_moves_is_drift(mine, verdict, path, pin, other):
+    text, count = re.subn(pin, other, mine.read(path))
+    assert count > 0
+    mine.write(path, text)
+    assert kinds(verdict()) == [("drift", path)]
 
 
 def test_dependencies_and_metadata_are_the_project_s(mine, verdict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from conftest import Rendered
@@ -92,5 +93,40 @@ def test_a_guide_names_what_there_is(finished, target):
             assert words[0] in PLATFORM_TOOLS | {"export"}, command
     folder = project.path / "deploy" / target
     assert [each for each in LINK.findall(guide) if not (folder / each).exists()] == []
-    needed = PLATFORMS[target].environment.keys() - {"ML_API_KEYS"}
+    needed = PLATFORMS[target].environment.keys()
     assert target == "fargate" or [each for each in needed if each not in guide] == []
+    steps = tomllib.loads(project.text(f"deploy/{target}/steps.toml"))
+    assert [each for each in steps["secrets"] if f"{each}=" not in guide] == []
+    for each in (
+        "docker (with buildx)",
+        "and gh, ",
+        "docker login ghcr",
+        "gh auth login",
+    ):
+        assert each in guide
+
+
+def test_to_look_takes_no_secret_that_no_manifest_has(render, tmp_path):
+    project = render(deploy="azure-container-instances")
+    look = (sys.executable, "deploy/deploy.py", "--write", str(tmp_path))
+    given = PLATFORMS["azure-container-instances"].environment | {"IMAGE": IMAGE}
+    assert project.run(*look, **given).returncode == 0
+    told = project.run(*look, **(given | {"ML_API_KEYS": ""})).stderr
+    assert told.startswith("error: expected in the environment, and not there:")
+    assert [line.split(":")[0].strip() for line in told.splitlines()[1:]] == [
+        "ML_API_KEYS"
+    ]
+
+
+def test_what_heroku_builds_from_git_needs_no_model_from_git(finished):
+    """models/ is not in git."""
+    heroku = finished["heroku"]
+    assert "/models/" in heroku.project.text(".gitignore").splitlines()
+    assert heroku.read("heroku.yml")["build"]["config"] == {"MODEL": "none"}
+    assert heroku.read("app.json")["env"]["ML_MODEL_URI"]["required"] is True
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("numba", "ARM64"), ("tvm", "X86_64")])
+def test_fargate_has_the_processor_that_the_image_is_for(render, engine, kind):
+    stack = render(deploy="fargate", engine=engine).text("deploy/fargate/stack.yaml")
+    assert f"CpuArchitecture: {kind}\n" in stack

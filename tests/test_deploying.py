@@ -7,13 +7,15 @@ answers as the platform would; what is asked of a service is the stand-in's affa
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import bare_environment
-from platforms import IMAGE, OLD_IMAGE, PLATFORMS, TARGETS
+from platforms import IMAGE, OLD_IMAGE, PLATFORMS, SECRETS, TARGETS
 
 PROGRAMS = "aws az docker faas-cli gcloud gh heroku kubectl".split()
 STAND_IN = f"""#!{sys.executable} -IS
@@ -37,7 +39,9 @@ for beginning, (code, text) in replies.items():
         print(text, file=sys.stderr if code else sys.stdout, flush=True)
         if code == "wait":
             time.sleep(60)
-        sys.exit(code)
+        while code == "wait until told" and not os.path.exists(home + "/go on"):
+            time.sleep(0.02)
+        sys.exit(code if isinstance(code, int) else 0)
 """
 SMOKE = """
 import pathlib, sys
@@ -63,7 +67,7 @@ class Cloud:
     def start(self, **given: str) -> subprocess.Popen[str]:
         (self.home / "replies.json").write_text(json.dumps(self.replies))
         path = f"{self.home / 'bin'}:/usr/bin:/bin"
-        environment = bare_environment() | PLATFORMS[self.target].environment
+        environment = bare_environment() | PLATFORMS[self.target].environment | SECRETS
         environment |= {"PATH": path, "PYTHONPATH": str(self.home / "modules")}
         return subprocess.Popen(
             [sys.executable, str(self.project / "deploy" / "deploy.py")],
@@ -83,6 +87,12 @@ class Cloud:
         file = self.home / "told"
         return file.read_text().splitlines() if file.exists() else []
 
+    def wait_for(self, command: str) -> None:
+        deadline = time.monotonic() + 30
+        while not any(command in each for each in self.told()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def steps(self, name: str) -> list[str]:
         """The beginnings of the commands that steps.toml has under a name."""
         file = self.project / "deploy" / self.target / "steps.toml"
@@ -95,6 +105,10 @@ class Cloud:
 
     def nothing_there(self) -> None:
         """As before the first deployment: nothing is found until something is made."""
+        if self.target == "heroku":
+            made = [{"version": 2, "status": "succeeded", "slug": None}]
+            self.replies["heroku releases --json"] = (0, json.dumps(made))
+            return
         absent = {
             "cloud-run": ("gcloud run services describe", "Cannot find service"),
             "fargate": ("aws cloudformation describe-stacks", "does not exist"),
@@ -176,7 +190,7 @@ def test_a_failed_smoke_test_brings_back_what_served_before(cloud):
 
 
 @pytest.mark.parametrize(
-    "cloud", ["cloud-run", "openfaas", "kubernetes"], indirect=True
+    "cloud", ["cloud-run", "heroku", "openfaas", "kubernetes"], indirect=True
 )
 def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(cloud):
     cloud.nothing_there()
@@ -184,7 +198,7 @@ def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(cloud):
     code, _, err = cloud.deploy()
     assert code == 1
     assert "nothing served before" in err.splitlines()[-1]
-    assert not any("rollback" in each or "undo" in each for each in cloud.told())
+    assert not any("rollback" in each or "set image" in each for each in cloud.told())
 
 
 @pytest.mark.parametrize("cloud", ["cloud-run"], indirect=True)
@@ -214,6 +228,89 @@ def test_a_failing_command_shows_its_words_and_undoes_what_was_done(cloud):
     assert cloud.ran("rollback")
 
 
+def test_kubernetes_goes_back_to_the_image_that_was_noted_and_no_further(cloud):
+    """Also when nothing was changed yet, where `rollout undo` goes back one more."""
+    cloud.replies["kubectl apply"] = (1, "no permission")
+    assert cloud.deploy()[0] == 1
+    name = "wine-classifier"
+    assert cloud.told()[2:] == [
+        f"kubectl set image deployment/{name} service={OLD_IMAGE} --namespace {name}",
+        f"kubectl rollout status deployment/{name} --namespace {name} --timeout 300s",
+    ]
+
+
+def test_kserve_is_deployed_by_the_steps_that_the_guide_gives(cloud):
+    other = shutil.copytree(cloud.project, cloud.home / "project")
+    folder = other / "deploy" / "kubernetes"
+    guide = (folder / "README.md").read_text(encoding="utf-8")
+    (given,) = re.findall(r"^```toml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    own = (folder / "steps.toml").read_text(encoding="utf-8")
+    kept = own[own.index("[needs]") : own.index("[previous]")]
+    commands, tables, questions = given.partition("[previous]")
+    (folder / "steps.toml").write_text(commands + kept + tables + questions)
+    predictor = {"spec": {"predictor": {"containers": [{"image": OLD_IMAGE}]}}}
+    said = json.dumps(predictor | {"status": {"url": "https://wine.kserve"}})
+    cloud.replies["kubectl get inferenceservice"] = (0, said)
+    kserve = replace(cloud, project=other)
+    code, out, err = kserve.deploy()
+    assert (code, out) == (0, "https://wine.kserve"), err
+    assert kserve.ran("deploy")
+    applied = [each for each in cloud.told() if each.startswith("kubectl apply")]
+    assert all(each.endswith("/kserve") for each in applied)
+    (cloud.home / "broken").touch()
+    assert f"{OLD_IMAGE} serves again" in kserve.deploy()[2]
+    assert f"containers[0].image}}={OLD_IMAGE}" in cloud.told()[-2]
+
+
+@pytest.mark.parametrize("said", ["<html>", "[]", '"no object"', '{"spec": ["a"]}'])
+def test_an_answer_that_cannot_be_read_undoes_what_was_done(cloud, said):
+    cloud.replies["kubectl get ingress"] = (0, said)
+    code, _, err = cloud.deploy()
+    assert code == 1
+    assert "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert last.startswith("error: kubectl get ingress ")
+    assert last.endswith(f"; {OLD_IMAGE} serves again")
+    assert cloud.ran("rollback")
+
+
+@pytest.mark.parametrize("cloud", ["fargate"], indirect=True)
+def test_a_list_of_something_else_undoes_what_was_done(cloud):
+    asked = "aws cloudformation describe-stacks"
+    said = json.loads(cloud.replies[asked][1])
+    said["Stacks"][0]["Outputs"] = ["none yet"]
+    cloud.replies[asked] = (0, json.dumps(said))
+    _, _, err = cloud.deploy()
+    expected = f"found none; {deployed('fargate')} serves again"
+    assert err.splitlines()[-1].endswith(expected)
+    assert cloud.told()[-1].startswith("aws cloudformation deploy")
+
+
+def test_a_fault_that_nobody_thought_of_undoes_what_was_done(cloud):
+    steps = "deploy/kubernetes/steps.toml"
+    text = (cloud.project / steps).read_text()
+    other = shutil.copytree(cloud.project, cloud.home / "project")
+    (other / steps).write_text(text.replace('pick = "spec.rules', 'peck = "spec.rules'))
+    code, _, err = replace(cloud, project=other).deploy()
+    assert code == 1
+    assert err.splitlines()[-1] == f"error: KeyError: 'pick'; {OLD_IMAGE} serves again"
+
+
+def test_a_way_back_that_fails_hides_neither_reason(cloud):
+    (cloud.home / "broken").touch()
+    cloud.replies["kubectl set image"] = (1, "Forbidden")
+    code, _, err = cloud.deploy()
+    assert code == 1
+    last = err.splitlines()[-1]
+    smoked = f" -m wine_classifier smoke {ADDRESSES['kubernetes']}: exit code 1. ; "
+    assert last.startswith("error: ")
+    assert f"{smoked}going back to {OLD_IMAGE} failed too: kubectl set image" in last
+    assert last.endswith(
+        "nobody knows what serves now, look with: kubectl get deployment "
+        "wine-classifier --namespace wine-classifier --output json"
+    )
+
+
 def test_a_cloud_that_cannot_be_asked_is_not_taken_for_an_empty_one(cloud):
     cloud.replies["kubectl get deployment"] = (1, "Unauthorized")
     code, _, err = cloud.deploy()
@@ -225,16 +322,55 @@ def test_a_cloud_that_cannot_be_asked_is_not_taken_for_an_empty_one(cloud):
 def test_a_cancelled_deployment_goes_back(cloud):
     cloud.replies["kubectl rollout status"] = ("wait", "waiting")
     running = cloud.start(IMAGE=IMAGE)
-    deadline = time.monotonic() + 30
-    while not any("rollout status" in each for each in cloud.told()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    cloud.wait_for("rollout status")
     del cloud.replies["kubectl rollout status"]
     (cloud.home / "replies.json").write_text(json.dumps(cloud.replies))
     running.send_signal(signal.SIGTERM)
     _, err = running.communicate(timeout=30)
     assert running.returncode == 1
     assert err.splitlines()[-1] == f"error: interrupted; {OLD_IMAGE} serves again"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_the_way_back_is_not_interrupted(cloud, sent):
+    (cloud.home / "broken").touch()
+    cloud.replies["kubectl set image"] = ("wait until told", "waiting")
+    running = cloud.start(IMAGE=IMAGE)
+    cloud.wait_for("set image")
+    running.send_signal(sent)
+    (cloud.home / "go on").touch()
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert err.splitlines()[-1].endswith(f"; {OLD_IMAGE} serves again")
+    assert cloud.ran("rollback")
+
+
+@pytest.mark.parametrize("cloud", ["cloud-run"], indirect=True)
+def test_nothing_is_deployed_while_revisions_share_the_traffic(cloud):
+    shares = [
+        {"revisionName": "wine-classifier-r1", "percent": 95},
+        {"revisionName": "wine-classifier-r2", "percent": 5},
+        {"revisionName": "wine-classifier-r2", "tag": "candidate", "url": "https://x"},
+    ]
+    said = json.dumps({"status": {"traffic": shares}})
+    cloud.replies["gcloud run services describe"] = (0, said)
+    code, _, err = cloud.deploy()
+    assert code == 1
+    assert err.splitlines()[-1] == (
+        "error: traffic is split: wine-classifier-r1 95 %, wine-classifier-r2 5 %; "
+        "nothing was changed. Give one of them all of it first: gcloud run services "
+        "update-traffic wine-classifier --to-revisions REVISION=100 "
+        "--project wine-project --region europe-west1"
+    )
+    assert len(cloud.told()) == 1
+
+
+@pytest.mark.parametrize("cloud", TARGETS, indirect=True)
+def test_a_missing_key_for_the_smoke_test_is_said_before_anything_is_run(cloud):
+    code, _, err = cloud.deploy(TAG="v1.2.3", SMOKE_API_KEY="")
+    assert code == 1
+    assert "\n  SMOKE_API_KEY: one bearer key" in err
+    assert cloud.told() == []
 
 
 def test_a_released_version_is_deployed_by_digest_once_its_origin_is_proved(cloud):

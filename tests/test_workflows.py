@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import UV, Rendered, bare_environment
+from conftest import TEMPLATE, UV, Rendered, bare_environment
 from platforms import TARGETS
 from test_manifests import complaints
 from test_service import free_port
@@ -39,6 +39,11 @@ def every_workflow(projects: dict[str, Rendered]) -> list[Path]:
         for each in workflows(project)
     }
     return list(texts.values())
+
+
+def plain(projects: dict[str, Rendered], name: str) -> Path:
+    """One of the workflows that every project has."""
+    return projects["none"].path / ".github" / "workflows" / name
 
 
 def jobs(file: Path) -> dict[str, dict[str, Any]]:
@@ -182,6 +187,135 @@ def needs_of(project: Rendered, target: str) -> set[str]:
     """What steps.toml says the environment has to hold."""
     steps = tomllib.loads(project.text(f"deploy/{target}/steps.toml"))
     return {*steps.get("needs", {}), *steps.get("secrets", {})}
+
+
+def test_a_release_for_trial_is_not_deployed(projects):
+    for target in TARGETS:
+        file = projects[target].path / ".github" / "workflows" / "deploy.yml"
+        (job,) = jobs(file).values()
+        assert job["if"] == "${{ !github.event.release.prerelease }}"
+
+
+def test_packages_are_installed_before_anything_signs_in(projects):
+    for target in TARGETS:
+        file = projects[target].path / ".github" / "workflows" / "deploy.yml"
+        (job,) = jobs(file).values()
+        steps = [each.get("run") or each["uses"] for each in job["steps"]]
+        before = [each.partition("@")[0] for each in steps[: steps.index("make setup")]]
+        assert before == ["actions/checkout", "astral-sh/setup-uv"], target
+
+
+def test_ci_of_main_is_not_cancelled_by_the_next_push(projects):
+    file = plain(projects, "ci.yml")
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    only = "${{ github.event_name == 'pull_request' }}"
+    assert document["concurrency"]["cancel-in-progress"] == only
+
+
+def test_what_ci_started_is_shown_when_it_fails_and_always_stopped(projects):
+    steps = jobs(plain(projects, "ci.yml"))["image"]["steps"]
+    conditions = {each["run"]: each.get("if") for each in steps if "run" in each}
+    assert conditions["docker compose logs"] == "failure()"
+    assert conditions["make down"] == "always()"
+    assert [*conditions][-3:] == ["make smoke", "docker compose logs", "make down"]
+
+
+def test_only_what_can_be_deployed_is_released(projects):
+    text = projects["none"].text(".github/workflows/release.yml")
+    # YAML reads the key `on` as true.
+    (pattern,) = yaml.safe_load(text)[True]["push"]["tags"]
+    tag = re.compile(pattern.replace(".", r"\."))
+    assert tag.fullmatch("v1.20.3")
+    assert not tag.fullmatch("v1.2.3rc1")
+    assert not tag.fullmatch("v1.2")
+
+
+def test_an_image_is_asked_before_it_gets_a_name(projects):
+    file = plain(projects, "release.yml")
+    told = steps_to_run(file, "image")
+    started, asked = (
+        next(i for i, each in enumerate(told) if each.startswith(beginning))
+        for beginning in ("docker run --detach", "docker run --rm")
+    )
+    noted = next(i for i, each in enumerate(told) if "build/digests" in each)
+    assert started < asked < noted
+    assert " smoke " in told[asked]
+
+
+def test_an_image_has_the_version_that_the_makefile_gives_it(projects, tmp_path):
+    file = plain(projects, "release.yml")
+    (step,) = [each for each in steps_to_run(file, "image") if "version=" in each]
+    given = {"TAG": "v1.2.3", "GITHUB_OUTPUT": str(tmp_path / "told")}
+    projects["none"].succeeds("bash", "-c", step, **given)
+    assert (tmp_path / "told").read_text() == "version=1.2.3\n"
+    text = file.read_text(encoding="utf-8")
+    assert "VERSION=${{ steps.version.outputs.version }}\n" in text
+
+
+def test_a_release_is_compared_with_production_before_there_is_an_image(projects):
+    file = plain(projects, "release.yml")
+    steps = jobs(file)["check"]["steps"]
+    told = [each.get("run", "") for each in steps]
+    compared = steps[told.index('make evaluate AGAINST="$STORE"')]
+    assert compared["env"]["STORE"] == "${{ vars.PRODUCTION_STORE }}"
+    assert told.index(compared["run"]) > told.index("make train")
+    assert jobs(file)["image"]["needs"] == "check"
+
+
+@pytest.mark.parametrize(
+    ("stored", "processors"),
+    [("model.npz", '["amd64", "arm64"]'), ("model.x86-64-v3.so", '["amd64"]')],
+)
+def test_a_version_is_built_for_the_processors_that_it_runs_on(
+    render, tmp_path, stored, processors
+):
+    project = render(deploy="none")
+    changelog = project.path / "CHANGELOG.md"
+    text = changelog.read_text(encoding="utf-8")
+    changelog.write_text(text.replace("Unreleased", "0.1.0 - 2026-12-01"))
+    file = project.path / "models" / "wine-classifier" / "1" / stored
+    file.parent.mkdir(parents=True)
+    file.touch()
+    outputs = tmp_path / "outputs"
+    done = release(project, "processors", TAG="v0.1.0", GITHUB_OUTPUT=str(outputs))
+    assert done.returncode == 0, done.stderr
+    assert outputs.read_text() == f"list={processors}\n"
+    image = jobs(project.path / ".github" / "workflows" / "release.yml")["image"]
+    wanted = "${{ fromJSON(needs.check.outputs.processors) }}"
+    assert image["strategy"]["matrix"] == {"processor": wanted}
+
+
+NEWEST = TEMPLATE / ".github" / "workflows" / "newest.yml"
+
+
+def test_what_tries_the_newest_packages_may_write_nothing():
+    assert jobs(NEWEST)["try"]["permissions"] == {"contents": "read"}
+    tell = jobs(NEWEST)["tell"]
+    assert (tell["needs"], tell["if"]) == ("try", "failure()")
+    assert not any("checkout" in each.get("uses", "") for each in tell["steps"])
+
+
+@pytest.mark.parametrize("reported", [True, False])
+def test_what_broke_is_told_also_when_there_is_no_report(tmp_path, reported):
+    (script,) = steps_to_run(NEWEST, "tell")
+    gh = tmp_path / "gh"
+    gh.write_text('#!/bin/sh\n[ "$2" = list ] || echo "$@" > called\n')
+    gh.chmod(0o755)
+    if reported:
+        report = tmp_path / "told" / "Python 3.14" / "newest.md"
+        report.parent.mkdir(parents=True)
+        report.write_text("- numpy 3.0\n")
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "TITLE": "It breaks", "RUN": "run 7"},
+        check=True,
+    )
+    called = "issue create --title It breaks --body-file newest.md\n"
+    assert (tmp_path / "called").read_text() == called
+    expected = "It broke in run 7, which says more than is here.\n"
+    expected += "\n## Python 3.14\n\n- numpy 3.0\n" if reported else ""
+    assert (tmp_path / "newest.md").read_text() == expected
 
 
 def release(project: Rendered, *words: str, **variables: str):

@@ -46,6 +46,12 @@ PLACES = {
 }
 # Hooks from elsewhere bring a second version of a tool that pyproject.toml pins.
 FOREIGN_HOOK = re.compile(r"^\s*-?\s*repo:\s*(\S*(?:black|ruff|mypy)\S*)", re.MULTILINE)
+# What bots move is no departure: an action's commit, the tag or digest of an image.
+PIN = re.compile(
+    rb"^(\s*(?:- )?uses: [^@\s]+)@[0-9a-f]{40} # v[\d.]+$"
+    rb"|^(FROM [\w./-]+|\s+image: [\w./-]+)[:@][^\s$]+",
+    re.MULTILINE,
+)
 
 Reader = Callable[[Path], bytes]
 
@@ -120,8 +126,9 @@ def drift(
 
 
 def differ(*contents: bytes) -> bool:
-    """Whether more than the ends of lines differs."""
-    return len({each.replace(b"\r\n", b"\n") for each in contents}) > 1
+    """Whether more differs than the ends of lines and the versions of pins."""
+    texts = (each.replace(b"\r\n", b"\n") for each in contents)
+    return len({PIN.sub(rb"\1\2 pinned", each) for each in texts}) > 1
 
 
 def diff_of(path: str, made: Path, here: Path) -> str:

@@ -1,11 +1,13 @@
 """What a release needs beside the image: its notes, and one name for both processors.
 
-    python .github/release.py notes    the section of CHANGELOG.md, for the tag in TAG
-    python .github/release.py index    join the images with the digests in build/digests
+    python .github/release.py notes       the section of CHANGELOG.md for the tag in TAG
+    python .github/release.py processors  those that the learned version runs on
+    python .github/release.py index       one name for the images in build/digests
 
 Fails: when the tag, pyproject.toml and CHANGELOG.md do not agree on the version.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -32,6 +34,14 @@ def notes(tag: str, project: Path = PROJECT) -> str:
     return found[1].strip()
 
 
+def processors(models: Path = PROJECT / "models") -> list[str]:
+    """A library of TVM's fits the processor that it was learned on, and no other.
+
+    The image for another would compile at each start, which its build refuses.
+    """
+    return ["amd64"] if any(models.rglob("model.*.so")) else ["amd64", "arm64"]
+
+
 def index(name: str, tag: str, digests: list[str]) -> str:
     """The digest of one image for all processors, which the tag then names."""
     tagged = f"{name}:{tag.removeprefix('v')}"
@@ -46,20 +56,27 @@ def index(name: str, tag: str, digests: list[str]) -> str:
     return found[1]
 
 
+def output(lines: str) -> None:
+    """Tell later steps of the workflow."""
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
+        print(lines, file=file)
+
+
 def main(wanted: list[str]) -> None:
     tag = os.environ.get("TAG", "")
     try:
         told = notes(tag)
         if wanted == ["notes"]:
             print(told)
+        elif wanted == ["processors"]:
+            output(f"list={json.dumps(processors())}")
         elif wanted == ["index"]:
             name = "ghcr.io/" + os.environ["GITHUB_REPOSITORY"].lower()
             folder = PROJECT / "build" / "digests"
             digest = index(name, tag, sorted(each.name for each in folder.iterdir()))
-            with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
-                print(f"name={name}\ndigest={digest}", file=file)
+            output(f"name={name}\ndigest={digest}")
         else:
-            raise ValueError(f"expected notes or index, received {wanted}")
+            raise ValueError(f"expected notes, processors or index, received {wanted}")
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"error: {error}")
 
