@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
@@ -32,41 +31,38 @@ OF_THE_STUB = (
     "tests/oracle.py",
 )
 NUMBERS = 151  # rows of the data that `to_numbers` leaves
-WITH_GAPS = 2  # the place of a feature with some
+CONTRACT = """target = "yield"
+ignored = ["note"]
+
+[[features]]
+name = "strength"
+unit = "% vol"
+minimum = 0
+missing = 13.05
+"""
 THRESHOLDS = """better_than_baseline = ["mae", "rmse", "r2"]
 
 [at_least]
-r2 = 0.5
+r2 = 0.2
 """
 
 
 def to_numbers(project: Path) -> None:
-    """Predict the proline of a wine instead of its cultivar: data, no code.
+    """Predict the proline of a wine from its alcohol: data, no code.
 
-    And with all that the shipped data has not, so that nothing goes by it: other names,
-    fewer rows, a text first that is not read, gaps, and no rows to show.
+    And with all that the shipped data has not, so that nothing goes by it: one feature,
+    another name, fewer rows, some of them equal, a text first that is not read, gaps,
+    and no rows to show.
     """
     sample, contract = project / "data/sample.csv", project / "data/contract.toml"
-    header, *rows = [row.split(",")[:-1] for row in sample.read_text().splitlines()]
-    *features, target = header
-    assert target == "proline"
-    text = contract.read_text()
-    heading = 'target = "yield"\nignored = ["note"]\n'
-    text = re.sub("target = .*\nclasses = .*\n", heading, text)
-    text = re.sub("\nexamples = .*\n", "\n", text)
-    text = re.sub('\n\\[\\[features]]\nname = "proline"[^\\[]*', "", text)
-    for name in features:
-        text = text.replace(f'name = "{name}"', f'name = "lab_{name}"')
-    named = f'name = "lab_{features[WITH_GAPS]}"\n'
-    text = text.replace(named, f"{named}missing = 2.36\n")
-    contract.write_text(text)
+    rows = list(csv.DictReader(sample.read_text().splitlines()))
+    contract.write_text(CONTRACT)
     with sample.open("w", encoding="utf-8", newline="") as file:
         write = csv.writer(file, lineterminator="\n").writerow
-        write(["note", *(f"lab_{name}" for name in features), "yield"])
+        write(["note", "strength", "yield"])
         for i, row in enumerate(rows[:NUMBERS]):
-            if i % 9 == 1:
-                row[WITH_GAPS] = ""
-            write([f'cellar {i % 7}, "west"', *row])
+            strength = "" if i % 9 == 1 else row["alcohol"]
+            write([f'cellar {i % 7}, "west"', strength, row["proline"]])
     (project / "thresholds.toml").write_text(THRESHOLDS)
 
 
@@ -146,7 +142,7 @@ def check_scores_and_drift(replaced: Rendered, answers: list[str]) -> None:
     python(replaced, *run, "score", data, "build/scored")
     scored = csv.DictReader(replaced.text("build/scored/part-00000.csv").splitlines())
     assert [float(row["value"]) for row in scored] == [float(each) for each in answers]
-    assert "0 of 13 columns have drifted" in python(replaced, *run, "drift", data, data)
+    assert "0 of 2 columns have drifted" in python(replaced, *run, "drift", data, data)
 
 
 def test_its_checks_are_green(replaced, tmp_path_factory):

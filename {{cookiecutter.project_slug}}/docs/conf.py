@@ -118,7 +118,7 @@ def serving() -> str | None:
     return None
 
 
-NO_CARD = """# The model in service
+NO_CARD = """# A model of these sources
 
 Nothing is said of a model yet: `make evaluate` writes its card and its evaluation into
 `reports/`, and the next `make docs` shows them here.

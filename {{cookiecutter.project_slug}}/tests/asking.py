@@ -18,7 +18,6 @@ from typing import (
 )
 
 import httpx2
-import msgspec
 from prometheus_client.parser import (
     text_string_to_metric_families,
 )
@@ -118,18 +117,6 @@ def another(artifact: Artifact) -> Artifact:
         manifest.reference,
     )
     return type(artifact)(made.manifest, made.files)
-
-
-def strict(artifact: Artifact) -> Artifact:
-    """The same version, of a contract that has nothing to put where a value lacks."""
-    manifest = artifact.manifest
-    features = tuple(
-        msgspec.structs.replace(feature, missing=None)
-        for feature in manifest.signature.features
-    )
-    signature = msgspec.structs.replace(manifest.signature, features=features)
-    manifest = msgspec.structs.replace(manifest, signature=signature)
-    return type(artifact)(manifest, artifact.files)
 
 
 def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:

@@ -12,7 +12,10 @@ from asking import (
     V1,
     asking,
     scrape,
-    strict,
+)
+from known import (
+    FEATURES,
+    known,
 )
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
@@ -46,20 +49,18 @@ def test_requests_are_counted_by_route_code_and_version(artifact: Artifact) -> N
         assert seen["model_info", (ask.edge.service.name, version)] == 1
 
 
-def test_what_is_asked_and_answered_is_watched(artifact: Artifact) -> None:
-    with asking(strict(artifact), Settings()) as ask:
+def test_what_is_asked_and_answered_is_watched() -> None:
+    with asking(known(), Settings()) as ask:
         ask.v1([ask.row, ask.row])
         ask.v2(ask.row)
-        features = artifact.manifest.signature.features
-        first = features[0].name
-        named = {feature.name: feature.median for feature in features}
-        ask.v1([{**named, first: None}])
-        ask.v1([[*ask.row[:-1], None]])
+        first, last = (feature.name for feature in FEATURES)
+        ask.v1([{first: None, last: 0.5}])
+        ask.v1([[1.0, None]])
         ask.v1([["no"]])
         seen = scrape(ask)
         assert seen["watched_rows_total", ()] == 3
         assert seen["feature_missing_total", (first,)] == 1
-        assert seen["feature_missing_total", (features[-1].name,)] == 1
+        assert seen["feature_missing_total", (last,)] == 1
         assert seen["drift_psi", ("feature", first)] > 0
         ask.v1([ask.row])
         ask.wait_until(lambda: ask.edge.service.live.rows == 4)

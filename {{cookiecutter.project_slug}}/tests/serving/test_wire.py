@@ -128,7 +128,7 @@ def test_requests_in_one_go_are_answered_in_order(
 ) -> None:
     """Large, small, unknown, and one whose end comes late: whichever way each takes."""
     service, store = shared
-    sent = [(V1, 5000), (V1, 1), (V1, 2), ("/other", 1), (V1, 3), (V1, 5000), (V1, 4)]
+    sent = [(V1, 5000), (V1, 1), (V1, 2), ("/other", 1), (V1, 3), (V1, 5000), (V1, 40)]
     *requests, last = (
         post(path, rows(store, n), f"X-Request-Id: {i}")
         for i, (path, n) in enumerate(sent)

@@ -5,11 +5,17 @@ import re
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from known import (
+    CLASSES,
+    FEATURES,
+    known,
+)
 
 from {{cookiecutter.__package_name}}.errors import (
     DataInvalid,
@@ -19,6 +25,7 @@ from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
     Contract,
     Table,
+    check_learned,
     digest,
     read_batches,
     read_contract,
@@ -106,7 +113,8 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
         ),
         (
             plants("1,,reed"),
-            "line 2, column 'width': expected a number, received a missing value",
+            "line 2, column 'width': expected a number, received a missing value; "
+            "`missing` in the contract can say what to put there",
         ),
         (
             plants("1,2,"),
@@ -154,7 +162,7 @@ def test_what_people_write_for_a_missing_value_is_not_a_number(
     tmp_path: Path, text: str
 ) -> None:
     path = write(tmp_path, plants(f"{text},2,reed"))
-    assert refusal(path).endswith("expected a number, received a missing value")
+    assert "expected a number, received a missing value; " in refusal(path)
 
 
 @pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "+nan"])
@@ -166,10 +174,12 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, text: str) -> No
 
 
 def test_a_missing_number_to_predict_is_refused(tmp_path: Path) -> None:
+    """And nothing can fill it."""
+    said = "column 'yield': expected a number, received a missing value"
     path = write(tmp_path, "length,yield\n1,\n")
-    assert refusal(path, YIELDS) == (
-        "line 2, column 'yield': expected a number, received a missing value"
-    )
+    assert refusal(path, YIELDS) == f"line 2, {said}"
+    path = parquet(tmp_path, length=[1.0, 1.0], **{"yield": [1.0, None]})
+    assert refusal(path, YIELDS) == f"row 2, {said}"
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -313,7 +323,8 @@ def test_a_parquet_cell_is_named_by_row_and_column(tmp_path: Path) -> None:
     )
     assert refusal(path) == (
         "6 problems\n"
-        "  row 2, column 'length': expected a number, received a missing value\n"
+        "  row 2, column 'length': expected a number, received a missing value; "
+        "`missing` in the contract can say what to put there\n"
         "  row 3, column 'length': expected 0 to inf, received -1\n"
         "  row 5, column 'length': expected a finite number, received inf\n"
         "  row 4, column 'width': expected 0 to 10, received 11\n"
@@ -390,7 +401,25 @@ FEATURE = '[[features]]\nname = "length"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("target = ", "Invalid value (at end of document)"),
+        (
+            "target = ",
+            'Invalid value (at end of document); text stands in quotes: "0", "yes"',
+        ),
+        (
+            f'target = "kind"\nclasses = [yes, no]\n{FEATURE}',
+            "Invalid value (at line 2, column 12); text stands in quotes: "
+            '"0", "yes"',
+        ),
+        (
+            f'target = "kind"\nclasses = [0, 1]\n{FEATURE}',
+            "Expected `str`, got `int` - at `$.classes[0]`; text stands in quotes: "
+            '"0", "yes"',
+        ),
+        (
+            f'target = "kind"\n{FEATURE}classes = ["a", "b"]',
+            "Object contains unknown field `classes` - at `$.features[0]`; "
+            "all keys but features stand above the first [[features]]",
+        ),
         ('target = "kind"', "Object missing required field `features`"),
         (
             'target = "kind"\nfeatures = []',
@@ -445,6 +474,15 @@ def test_a_contract_that_breaks_a_rule_is_refused(
     path.write_text(text)
     with pytest.raises(DataInvalid, match=re.escape(f"{path}: {message}") + "$"):
         read_contract(path)
+
+
+def test_a_version_is_asked_in_the_order_that_it_learned() -> None:
+    columns = tuple(Column(feature.name) for feature in FEATURES)
+    learned = Contract("plant", columns, CLASSES)
+    check_learned(learned, known().manifest)
+    swapped = msgspec.structs.replace(learned, features=columns[::-1])
+    with pytest.raises(DataInvalid, match="in their order"):
+        check_learned(swapped, known().manifest)
 
 
 def test_a_contract_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Worse than production by more than chance, too slow, too large: each is told."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from {{cookiecutter.__package_name}}.training.answers import (
     Answers,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
+    Column,
     Contract,
     Table,
 )
@@ -152,9 +154,17 @@ def test_training_compares_with_the_version_in_service(plan: Plan, seed: int) ->
 
 
 def test_what_cannot_be_compared_is_told_and_no_failure(
-    plan: Plan, contract: Contract, caplog: pytest.LogCaptureFixture
+    plan: Plan,
+    contract: Contract,
+    cells: list[list[str]],
+    written: Callable[[str, list[list[str]]], Path],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    other = msgspec.structs.replace(contract, features=contract.features[::-1])
-    manifest = train(replace(plan, contract=other), "wine").manifest
+    header, *rows = cells
+    wider = [[*row, str(i)] for i, row in enumerate(rows)]
+    data = written("wider.csv", [[*header, "one more"], *wider])
+    features = (*contract.features, Column("one more"))
+    other = msgspec.structs.replace(contract, features=features)
+    manifest = train(replace(plan, data=data, contract=other), "wine").manifest
     assert manifest.gate_failures == []
     assert "not compared with the version in service: contract: exp" in caplog.text

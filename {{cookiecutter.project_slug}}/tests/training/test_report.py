@@ -30,6 +30,7 @@ from {{cookiecutter.__package_name}}.training.card import (
     summarise,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
+    Column,
     Contract,
     Table,
 )
@@ -277,9 +278,12 @@ def test_only_rows_that_neither_has_learned_from_compare(
 
     found = asked(table)
     assert found.rows is not None
-    assert sorted(map(tuple, found.rows.X)) == sorted(map(tuple, unseen.X))
-    assert f"{version}, is judged by {len(unseen.y)} rows that neither" in found.said
-    learned = {row.tobytes() for row in table.X} - {row.tobytes() for row in unseen.X}
+    # Of a narrow table a row may equal one that was learned from: it stays.
+    new = {row.tobytes() for row in unseen.X}
+    shared = [tuple(row) for row in table.X if row.tobytes() in new]
+    assert sorted(map(tuple, found.rows.X)) == sorted(shared)
+    assert f"{version}, is judged by {len(shared)} rows that neither" in found.said
+    learned = {row.tobytes() for row in table.X} - new
     rest = np.array([row.tobytes() in learned for row in table.X])
     none = asked(Table(table.X[rest], table.y[rest]))
     assert none.rows is None
@@ -289,8 +293,9 @@ def test_only_rows_that_neither_has_learned_from_compare(
     copy = tmp_path / "new.csv"
     copy.write_text(sample.read_text("utf-8") + "\n", "utf-8")
     assert "learned from another file" in asked(table, copy).said
-    swapped = msgspec.structs.replace(contract, features=contract.features[::-1])
-    refused = in_service(artifact, "", "other", sample, swapped, table)
+    features = (*contract.features, Column("one more"))
+    wider = msgspec.structs.replace(contract, features=features)
+    refused = in_service(artifact, "", "other", sample, wider, table)
     assert "can't be asked the same: " in refused.said
 
 

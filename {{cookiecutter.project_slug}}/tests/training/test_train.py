@@ -90,9 +90,15 @@ def test_other_parameters_reach_the_estimator_unknown_ones_do_not(plan: Plan) ->
         assert other == usual | {name: "other"}
     with pytest.raises(TrainingImpossible) as refused:
         start(replace(plan, parameters={"beauty": 1}))
-    known = ", ".join(usual)
+    known = ", ".join(usual) or "none"
     said = f"parameters: expected some of {known}, received beauty"
     assert str(refused.value) == said
+
+
+def test_the_model_passes_its_thresholds(plan: Plan) -> None:
+    """The only one that speaks of them: no other test asks how good the model is."""
+    failures = train(plan, "wine").manifest.gate_failures
+    assert failures == [], "improve the model, or lower a line of thresholds.toml"
 
 
 def test_a_missed_threshold_is_written_into_the_manifest(
@@ -115,7 +121,8 @@ def test_a_threshold_for_another_task_is_refused_before_learning(plan: Plan) -> 
 def test_an_update_with_other_columns_is_refused(
     plan: Plan, contract: Contract, artifact: Artifact
 ) -> None:
-    other = msgspec.structs.replace(contract, features=contract.features[::-1])
+    features = (*contract.features, Column("one more"))
+    other = msgspec.structs.replace(contract, features=features)
     with pytest.raises(DataInvalid) as refusal:
         train(replace(plan, contract=other, continue_from=artifact), "wine")
     assert str(refusal.value) == (

@@ -13,7 +13,7 @@ from ..settings import read_settings
 from .common import DATA, contract_option, existing_file, open_store, version_option
 
 
-@click.command(short_help="Predict every row of DATA, CSV in and out.")
+@click.command(short_help="Predict every row of DATA, as CSV.")
 @click.argument("data", type=existing_file, default=DATA)
 @version_option("Version to ask; by default the one in service.")
 @click.option(
@@ -25,7 +25,7 @@ from .common import DATA, contract_option, existing_file, open_store, version_op
 )
 @contract_option
 def predict(data: Path, version: str | None, output: Any, contract: Path) -> None:
-    """Predict every row of DATA, a CSV file; the answers are CSV too."""
+    """Predict every row of DATA, a CSV or Parquet file; the answers are CSV."""
     from ..training.dataset import check_learned, read_contract, read_table
 
     artifact = open_store().get(version)

@@ -30,7 +30,7 @@ UNSEEN = "Labels are unknown here: nothing is said about whose answers are right
 
 @click.command(short_help="Say whether one version is better than another.")
 @click.argument("versions", nargs=-1, shell_complete=complete_version)
-@click.option("--data", type=existing_file, help="CSV file with the right answers.")
+@click.option("--data", type=existing_file, help="File with the right answers.")
 @click.option("--metrics", help="Address of /metrics, or a file that was saved of it.")
 @click.option(
     "--margin",

@@ -1,6 +1,7 @@
 """What a data file must hold: one file that training, serving and scoring share."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def read_contract(path: Path) -> Contract:
     except FileNotFoundError:
         raise DataInvalid(path, ["expected a contract, received no file"]) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DataInvalid(path, [str(error)]) from None
+        raise DataInvalid(path, [f"{error}{_remedy(str(error))}"]) from None
     others = [name for name in (contract.group, contract.time) if name]
     columns = [*contract.names, contract.target, *others, *contract.ignored]
     problems = [
@@ -90,6 +91,16 @@ def read_contract(path: Path) -> Contract:
     if problems:
         raise DataInvalid(path, problems)
     return contract
+
+
+def _remedy(problem: str) -> str:
+    """What to change, for the mistakes of a first contract."""
+    if problem.startswith(("Expected `str`", "Invalid value")):
+        return '; text stands in quotes: "0", "yes"'
+    misplaced = re.search(r"unknown field `(\w+)` - at `\$\.features\[", problem)
+    if misplaced and misplaced[1] in Contract.__struct_fields__:
+        return "; all keys but features stand above the first [[features]]"
+    return ""
 
 
 def check_learned(contract: Contract, manifest: Manifest) -> None:

@@ -24,6 +24,7 @@ from .contract import read_contract as read_contract
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 PROBLEMS_SHOWN = 10
 PARQUET = {".parquet", ".pq"}
+FILL = "; `missing` in the contract can say what to put there"
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ def _read_parquet(
                     ]
                 )
             else:
-                y = _check_numbers(target, Column(contract.target), first, problems)
+                column = Column(contract.target)
+                y = _check_numbers(target, column, first, problems, remedy="")
             if contract.key:
                 texts = parquet.texts(columns[contract.key])
                 keys = np.array(
@@ -198,7 +200,7 @@ def _read_parquet(
 
 
 def _check_numbers(
-    values: Any, column: Column, first: int, problems: list[str]
+    values: Any, column: Column, first: int, problems: list[str], remedy: str = FILL
 ) -> NDArray[np.float64]:
     """A whole column, missing values filled in; each that breaks the rules is named."""
     found = parquet.numbers(values, f"column {column.name!r}", problems)
@@ -208,7 +210,7 @@ def _check_numbers(
     right = (found >= column.minimum) & (found <= column.maximum) & np.isfinite(found)
     for row in np.flatnonzero(~right)[:PROBLEMS_SHOWN].tolist():
         text = "" if np.isnan(found[row]) else f"{found[row]:g}"
-        _read_number(text, column, f"row {first + row}", problems)
+        _read_number(text, column, f"row {first + row}", problems, remedy)
     return found
 
 
@@ -235,13 +237,15 @@ def _read_key(
     return time.replace(tzinfo=time.tzinfo or UTC).timestamp()
 
 
-def _read_number(text: str, column: Column, where: str, problems: list[str]) -> float:
+def _read_number(
+    text: str, column: Column, where: str, problems: list[str], remedy: str = FILL
+) -> float:
     """The number in a cell, or NaN and one more problem."""
     place = f"{where}, column {column.name!r}"
     if text.strip().lower() in MISSING:
         if column.missing is not None:
             return column.missing
-        problems.append(f"{place}: expected a number, received a missing value")
+        problems.append(f"{place}: expected a number, received a missing value{remedy}")
         return math.nan
     try:
         number = float(text.replace("_", "no"))  # Python would read 1_000
@@ -263,7 +267,7 @@ def _read_target(
 ) -> str | float:
     text = text.strip()
     if not contract.classes:
-        return _read_number(text, Column(contract.target), where, problems)
+        return _read_number(text, Column(contract.target), where, problems, remedy="")
     if text not in contract.classes:
         received = "a missing value" if text.lower() in MISSING else repr(text)
         problems.append(
