@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Rendered
+from conftest import CHOICES, Rendered
 
 # In pieces, so that this file holds none.
 AWS = "AKIA" + "IOSFODNN7EXAMPLQ"
@@ -58,6 +58,20 @@ def can_unshare() -> bool:
 def test_a_new_project_holds_nothing_that_looks_like_a_secret(repository, project):
     done = hooks(repository, project)
     assert done.returncode == 0, done.stdout
+
+
+def test_nor_does_any_place_to_run_in(repository, project, render):
+    """Each target's files, scanned as they would be beside those of the project."""
+    scanner = project.path / ".venv" / "bin" / "detect-secrets-hook"
+    options = ["--no-verify", "--disable-plugin", "HexHighEntropyString"]
+    hook = project.text(".pre-commit-config.yaml").split("detect-secrets-hook ", 1)[1]
+    assert hook.split()[:3] == options, "the same scan"
+    for target in CHOICES["deploy"]:
+        place = render(deploy=target).path
+        files = [each for each in place.rglob("*") if each.is_file()]
+        scanned = [str(each) for each in files if "tests" not in each.parts]
+        done = repository.run(scanner, *options, *scanned)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(

@@ -260,13 +260,12 @@ class Edge:
 
         async def deny(error: ProjectError) -> None:
             """By an answer to the request that asked for it, instead of a stream."""
-            reply = refuse(error)
+            reply, part = refuse(error), "websocket.http.response"
             answer = self._headers(reply, request_id)
-            for part in (
-                {"type": "start", "status": reply.status, "headers": answer},
-                {"type": "body", "body": reply.body},
-            ):
-                await send(part | {"type": f"websocket.http.response.{part['type']}"})
+            await send(
+                {"type": f"{part}.start", "status": reply.status, "headers": answer}
+            )
+            await send({"type": f"{part}.body", "body": reply.body})
             record("other", reply, started)
 
         try:

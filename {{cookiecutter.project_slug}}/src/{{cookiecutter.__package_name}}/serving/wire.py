@@ -28,9 +28,10 @@ class HeadRefused(Exception):
         self.reply = Reply(error_body(text), status)
 
 
-LARGE_HEAD = HeadRefused(
-    431, f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
-)
+def large_head() -> HeadRefused:
+    """A new one each time: an exception keeps every stack that it was raised in."""
+    expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
+    return HeadRefused(431, expected)
 
 
 class Protocol(HttpToolsProtocol):
@@ -76,11 +77,11 @@ class Protocol(HttpToolsProtocol):
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         if waits and self.head_bytes > MAX_HEAD_BYTES:
-            self.refuse(LARGE_HEAD.reply)
+            self.refuse(large_head().reply)
 
     def on_headers_complete(self) -> None:
         if self.head_bytes > MAX_HEAD_BYTES and self._is_head_large():
-            raise LARGE_HEAD  # the parser stops, see send_400_response
+            raise large_head()  # the parser stops, see send_400_response
         upgrade = self.parser.should_upgrade()
         self.again = upgrade and not self._should_upgrade() and self._has_upgrade()
         if self.again:
@@ -221,7 +222,7 @@ class Protocol(HttpToolsProtocol):
         if isinstance(cause, HeadRefused):
             self.refuse(cause.reply)
         elif self._is_head_large():
-            self.refuse(LARGE_HEAD.reply)
+            self.refuse(large_head().reply)
         else:
             text = f"request: expected HTTP/1.1, received none: {msg}"
             self.refuse(Reply(error_body(text), 400))
