@@ -292,7 +292,8 @@ PLATFORMS = {
         grace_s=3600,
         replies={
             "kubectl get deployment": {
-                "spec": {"template": {"spec": {"containers": [{"image": "IMAGE"}]}}}
+                "metadata": {"annotations": {"deployment.kubernetes.io/revision": "7"}},
+                "spec": {"template": {"spec": {"containers": [{"image": "IMAGE"}]}}},
             },
             "kubectl get ingress": {"spec": {"rules": [{"host": "wine.example.org"}]}},
         },

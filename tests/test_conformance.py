@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import pytest
 import yaml
-from align.judge import Verdict, judge
+from align.judge import Verdict, differ, judge
 from align.origin import CannotJudge, Origin
 from align.project import Render, is_owned, link_of
 from conftest import Rendered
@@ -171,6 +171,15 @@ def test_what_no_bot_moves_is_drift(mine, verdict, path, pin, other):
     assert count > 0
     mine.write(path, text)
     assert kinds(verdict()) == [("drift", path)]
+
+
+def test_a_registry_s_port_is_no_pin():
+    one, newer, other = (
+        f"FROM registry:5000/{image} AS base\n".encode()
+        for image in ("one:1", "one:2@sha256:0", "other:1")
+    )
+    assert not differ(one, newer)
+    assert differ(one, other)
 
 
 def test_dependencies_and_metadata_are_the_project_s(mine, verdict):

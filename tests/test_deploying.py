@@ -198,7 +198,7 @@ def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(cloud):
     code, _, err = cloud.deploy()
     assert code == 1
     assert "nothing served before" in err.splitlines()[-1]
-    assert not any("rollback" in each or "set image" in each for each in cloud.told())
+    assert not any("rollback" in each or "undo" in each for each in cloud.told())
 
 
 @pytest.mark.parametrize("cloud", ["cloud-run"], indirect=True)
@@ -228,13 +228,13 @@ def test_a_failing_command_shows_its_words_and_undoes_what_was_done(cloud):
     assert cloud.ran("rollback")
 
 
-def test_kubernetes_goes_back_to_the_image_that_was_noted_and_no_further(cloud):
-    """Also when nothing was changed yet, where `rollout undo` goes back one more."""
+def test_kubernetes_goes_back_to_the_revision_that_was_noted_and_no_further(cloud):
+    """Also when nothing was changed yet, where `undo` alone goes back one more."""
     cloud.replies["kubectl apply"] = (1, "no permission")
     assert cloud.deploy()[0] == 1
     name = "wine-classifier"
     assert cloud.told()[2:] == [
-        f"kubectl set image deployment/{name} service={OLD_IMAGE} --namespace {name}",
+        f"kubectl rollout undo deployment/{name} --to-revision 7 --namespace {name}",
         f"kubectl rollout status deployment/{name} --namespace {name} --timeout 300s",
     ]
 
@@ -298,13 +298,13 @@ def test_a_fault_that_nobody_thought_of_undoes_what_was_done(cloud):
 
 def test_a_way_back_that_fails_hides_neither_reason(cloud):
     (cloud.home / "broken").touch()
-    cloud.replies["kubectl set image"] = (1, "Forbidden")
+    cloud.replies["kubectl rollout undo"] = (1, "Forbidden")
     code, _, err = cloud.deploy()
     assert code == 1
     last = err.splitlines()[-1]
     smoked = f" -m wine_classifier smoke {ADDRESSES['kubernetes']}: exit code 1. ; "
     assert last.startswith("error: ")
-    assert f"{smoked}going back to {OLD_IMAGE} failed too: kubectl set image" in last
+    assert f"{smoked}going back to {OLD_IMAGE} failed too: kubectl rollout undo" in last
     assert last.endswith(
         "nobody knows what serves now, look with: kubectl get deployment "
         "wine-classifier --namespace wine-classifier --output json"
@@ -334,9 +334,9 @@ def test_a_cancelled_deployment_goes_back(cloud):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_the_way_back_is_not_interrupted(cloud, sent):
     (cloud.home / "broken").touch()
-    cloud.replies["kubectl set image"] = ("wait until told", "waiting")
+    cloud.replies["kubectl rollout undo"] = ("wait until told", "waiting")
     running = cloud.start(IMAGE=IMAGE)
-    cloud.wait_for("set image")
+    cloud.wait_for("rollout undo")
     running.send_signal(sent)
     (cloud.home / "go on").touch()
     _, err = running.communicate(timeout=30)

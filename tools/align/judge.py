@@ -49,7 +49,8 @@ FOREIGN_HOOK = re.compile(r"^\s*-?\s*repo:\s*(\S*(?:black|ruff|mypy)\S*)", re.MU
 # What bots move is no departure: an action's commit, the tag or digest of an image.
 PIN = re.compile(
     rb"^(\s*(?:- )?uses: [^@\s]+)@[0-9a-f]{40} # v[\d.]+$"
-    rb"|^(FROM [\w./-]+|\s+image: [\w./-]+)[:@][^\s$]+",
+    # The name may begin with a registry and its port.
+    rb"|^(FROM |\s+image: )([\w.-]+(?::\d+(?=/))?(?:/[\w.-]+)*)[:@][^\s$]+",
     re.MULTILINE,
 )
 
@@ -128,7 +129,7 @@ def drift(
 def differ(*contents: bytes) -> bool:
     """Whether more differs than the ends of lines and the versions of pins."""
     texts = (each.replace(b"\r\n", b"\n") for each in contents)
-    return len({PIN.sub(rb"\1\2 pinned", each) for each in texts}) > 1
+    return len({PIN.sub(rb"\1\2\3 pinned", each) for each in texts}) > 1
 
 
 def diff_of(path: str, made: Path, here: Path) -> str:

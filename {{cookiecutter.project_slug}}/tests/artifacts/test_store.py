@@ -28,6 +28,7 @@ from {{cookiecutter.__package_name}}.artifacts.bucket import (
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
     open_version,
+    version_at,
 )
 from {{cookiecutter.__package_name}}.errors import (
     ArtifactCorrupt,
@@ -401,6 +402,12 @@ def test_the_folder_of_a_version_may_be_where_one_stands(
 ) -> None:
     monkeypatch.chdir(store.folder / store.serving())
     assert open_version(".", MODEL_NAME).manifest.version == store.serving()
+
+
+def test_a_bucket_is_no_model() -> None:
+    version = "20260101T000000.5Z-0123456789ab"
+    assert version_at(f"s3://models/wine/{version}") == ("s3://models", "wine", version)
+    assert version_at(f"s3://models/{version}") is None
 
 
 @pytest.mark.parametrize("uri", ["ftp://models/wine", "s3://", "az:///wine"])

@@ -13,6 +13,9 @@ from {{cookiecutter.__package_name}} import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
+from {{cookiecutter.__package_name}}.serving.openapi import (
+    finish,
+)
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
 )
@@ -162,6 +165,18 @@ def test_openapi_says_what_is_refused_and_where_a_key_is_needed(
     assert guarded == (set(operations) - health if keys else set())
     schemes = described.get("components", {}).get("securitySchemes", {})
     assert [each["scheme"] for each in schemes.values()] == (["bearer"] if keys else [])
+
+
+def test_openapi_leaves_what_a_route_of_one_s_own_says() -> None:
+    theirs = {"422": {"description": "theirs"}}
+    own = {"responses": dict(theirs), "security": [{"other": []}]}
+    schemes = {"securitySchemes": {"other": {"type": "apiKey"}}}
+    described = finish({"paths": {"/own": {"get": own}}, "components": schemes}, True)
+    assert described["paths"]["/own"]["get"] == {
+        "responses": theirs,
+        "security": [{"other": [], "key": []}],
+    }
+    assert set(described["components"]["securitySchemes"]) == {"other", "key"}
 
 
 def test_openapi_describes_the_model_and_its_examples_work(ask: Asked) -> None:

@@ -191,6 +191,39 @@ def test_an_answer_that_is_owed_comes_before_the_refusal_of_what_follows(
         assert b"\r\nconnection: close\r\n" in said
 
 
+CHUNKED = b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("second", "status"),
+    [
+        (CHUNKED % V1.encode() + b"ZZ\r\n", 400),
+        (head(50) + b"{", 408),
+    ],
+)
+def test_what_is_wrong_with_the_second_is_told_after_the_first(
+    store: Store, second: bytes, status: int
+) -> None:
+    with running(store, deadline_s=1) as service:
+        service.wait_for("/v2/health/ready", 200)
+        body = rows(store, 20_000).encode()
+        said = last_words(service, head(len(body)) + body + second)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n"), said[:200]
+    assert said.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 %d " % status in said
+
+
+def test_nothing_follows_an_early_answer(shared: tuple[Running, Store]) -> None:
+    service, _ = shared
+    with service.connected() as client:
+        client.sendall(CHUNKED % b"/v2/models/other/infer")
+        said = client.recv(65_536)
+        client.sendall(b"ZZ\r\n")
+        said += b"".join(iter(partial(client.recv, 65_536), b""))
+    assert said.startswith(b"HTTP/1.1 404 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize(
     ("line", "fields", "status"),
     [

@@ -260,7 +260,8 @@ def version_at(uri: str) -> tuple[str, str, str] | None:
     if "://" in uri:
         above, _, last = uri.rstrip("/").rpartition("/")
         root, _, model = above.rpartition("/")
-        return (root, model, last) if VERSION.fullmatch(last) else None
+        named = VERSION.fullmatch(last) and "://" in root
+        return (root, model, last) if named else None
     path = Path(uri).resolve()
     if (path / MANIFEST).is_file():
         return str(path.parent.parent), path.parent.name, path.name

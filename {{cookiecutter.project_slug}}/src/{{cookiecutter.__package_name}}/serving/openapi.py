@@ -28,6 +28,9 @@ REFUSALS = {
 }
 
 
+THEIRS = "/HTTPValidationError'"  # the end of a reference to what FastAPI would send
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/json": {"schema": ERROR}}
     return {
@@ -44,20 +47,22 @@ def answer(schema: Schema, description: str) -> dict[int | str, dict[str, Any]]:
 def finish(described: Schema, keys: bool) -> Schema:
     """What the framework made of the routes, as the service behaves.
 
-    It announces its own 422, which add_failures makes a 400, and knows of no keys.
+    It announces a 422 of its own, which add_failures makes a 400, and knows of no keys.
     """
     for path, operations in described["paths"].items():
         for operation in operations.values():
-            if operation["responses"].pop("422", None):
+            responses = operation["responses"]
+            if THEIRS in str(responses.get("422")):
+                del responses["422"]
                 for status, refused in refusals(400).items():
-                    operation["responses"].setdefault(str(status), refused)
+                    responses.setdefault(str(status), refused)
             if keys and not path.startswith("/v2/health/"):
-                operation["security"] = [{"key": []}]
-    parts = described.setdefault("components", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        parts.get("schemas", {}).pop(name, None)
+                theirs = operation.get("security", [{}])
+                operation["security"] = [{**each, "key": []} for each in theirs]
     if keys:
-        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        parts = described.setdefault("components", {})
+        schemes = parts.setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "http", "scheme": "bearer"}
     return described
 
 

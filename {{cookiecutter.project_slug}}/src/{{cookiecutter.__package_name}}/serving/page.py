@@ -51,7 +51,8 @@ class Page:
 
     def reply(self, headers: Headers) -> Reply:
         """The page, or 304 for a browser that has this very one."""
-        if self.tag in headers.get(b"if-none-match", b""):
+        known = headers.get(b"if-none-match", b"")
+        if self.tag in known or known == b"*":
             return Reply(b"", 304, headers=self.headers)
         return Reply(self.body, 200, b"text/html; charset=utf-8", self.headers)
 

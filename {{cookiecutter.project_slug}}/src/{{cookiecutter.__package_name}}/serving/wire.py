@@ -76,7 +76,8 @@ class Protocol(HttpToolsProtocol):
             data = self.rest  # a loop, since many may come at once
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
-        if waits and self.head_bytes > MAX_HEAD_BYTES:
+        large = waits and self.head_bytes > MAX_HEAD_BYTES
+        if large and not self.transport.is_closing():
             self.refuse(large_head().reply)
 
     def on_headers_complete(self) -> None:
@@ -134,7 +135,7 @@ class Protocol(HttpToolsProtocol):
         if hosts != 1 and (version == "1.1" or hosts):
             raise HeadRefused(400, f"headers: expected one host, received {hosts}")
         for name, value in self.headers:
-            if name == b"transfer-encoding" and value.lower() != b"chunked":
+            if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
                 received = value.decode("latin-1")
                 expected = f"{name.decode()}: expected chunked, received {received!r}"
                 raise HeadRefused(501, expected)
@@ -209,7 +210,9 @@ class Protocol(HttpToolsProtocol):
 
     def give_up(self, waited_s: float) -> None:
         """The client has taken too long; one that sent nothing hears nothing."""
-        if self.has_head and (self.hot or not self.cycle.response_started):
+        if self.pipeline:
+            return  # not before its turn; the next tick asks again
+        if self.has_head:
             self.refuse(refusal(BodyTooSlow(waited_s)))
         elif not self.end_with_answer():
             self.transport.close()
@@ -228,15 +231,34 @@ class Protocol(HttpToolsProtocol):
             self.refuse(Reply(error_body(text), 400))
 
     def refuse(self, reply: Reply) -> None:
-        """The last answer of this connection, unless an earlier one is still owed."""
+        """The last answer of this connection, in its turn if others are owed."""
         begun = self.has_head and self.waiting_since is not None
-        if not begun and self.end_with_answer():
-            return
-        headers = self.edge.refused(reply, self.waiting_since or time.monotonic())
-        self.write(reply.status, [*headers, (b"connection", b"close")], reply.body)
-        self.transport.close()
-        if self.cycle is not None:  # an answer that is still owed has nowhere to go
-            self.cycle.disconnected = True
+        if begun and self.pipeline:
+            self.refuse_in_turn(reply)
+        elif begun and not self.hot and self.cycle.response_started:
+            self.transport.close()  # one request, one answer
+        elif begun or not self.end_with_answer():
+            headers = self.edge.refused(reply, self.waiting_since or time.monotonic())
+            self.write(reply.status, [*headers, (b"connection", b"close")], reply.body)
+            self.transport.close()
+            if self.cycle is not None:  # nobody hears it any more
+                self.cycle.disconnected = True
+
+    def refuse_in_turn(self, reply: Reply) -> None:
+        """In the place of the application, once those before it are answered."""
+        began = self.waiting_since or time.monotonic()
+
+        async def refused(_: Any, __: Any, send: Any) -> None:
+            start = {"type": "http.response.start", "status": reply.status}
+            headers = self.edge.refused(reply, began)
+            await send({**start, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
+
+        cycle, _ = self.pipeline[0]  # the newest
+        cycle.keep_alive = False
+        self.pipeline[0] = (cycle, refused)
+        self.waiting_since = None
+        self.flow.pause_reading()
 
     def end_with_answer(self) -> bool:
         """Close behind the answer that is still owed to an earlier request, if any."""

@@ -78,5 +78,9 @@ def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) ->
 
 
 def possible_rows(table: Table) -> float:
-    """How many rows the values of each feature could be combined to."""
-    return math.prod(float(len(np.unique(values))) for values in table.X.T)
+    """How many rows the values of each feature could be combined to.
+
+    Without limit where a feature, as one that was measured, tells most rows apart.
+    """
+    values = [float(len(np.unique(column))) for column in table.X.T]
+    return math.inf if max(values) > len(table.y) / 2 else math.prod(values)
