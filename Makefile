@@ -1,7 +1,8 @@
 # `make setup` fetches uv into .tools when it is not installed; nothing else is touched.
 
 UV_VERSION := 0.13.9
-UV := $(shell command -v uv || echo .tools/bin/uv)
+FETCHED := $(if $(shell command -v uv),,.tools/bin/uv)
+UV := $(or $(FETCHED),uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.
 PYTEST := $(UV) run --group browser pytest -n 2
@@ -17,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(UV) ## the template's own tools, into .venv
+setup: | $(FETCHED) ## the template's own tools, into .venv
 	$(UV) sync --quiet
 
 .tools/bin/uv:

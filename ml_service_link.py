@@ -6,6 +6,7 @@ cookiecutter loads `Link` through `_extensions`; see docs/decisions/0029.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,12 +21,18 @@ SECRET = re.compile(r"(?<=^https://)[^/@]+@|(?<=^http://)[^/@]+@")
 # What cookiecutter says of this one run; the paths are of the machine that it ran on.
 OF_THE_RUN = {"_output_dir", "_repo_dir", "_checkout", "_template", "_commit"}
 
+# Git tells its hooks by these which repository they are in: not the template's.
+OF_A_HOOK = {"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
+
 
 def git(*arguments: str) -> str:
     """What git prints about the template's folder; nothing when it can't say."""
     command = ["git", "-C", str(TEMPLATE), *arguments]
+    outside = {name: each for name, each in os.environ.items() if name not in OF_A_HOOK}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=30, check=True)
+        done = subprocess.run(
+            command, env=outside, capture_output=True, timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode("utf-8", "replace").strip()

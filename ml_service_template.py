@@ -20,7 +20,14 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 from slugify import slugify
 
-import ml_service_team
+if sys.version_info < (3, 11):  # noqa: UP036 - pipx and uvx take what they find
+    raise ImportError(
+        "expected Python 3.11 or newer to render with, received "
+        f"{sys.version_info[0]}.{sys.version_info[1]}; "
+        "for example: uvx --python 3.13 cookiecutter TEMPLATE"
+    )
+
+import ml_service_team  # needs tomllib
 
 QUESTIONS = json.loads(
     Path(__file__).with_name("cookiecutter.json").read_text(encoding="utf-8")

@@ -1,10 +1,8 @@
-"""Adds the team's files, removes empty folders, and says how to go on."""
+"""Adds the team's files, removes folders of other targets, and says how to go on."""
 
 import json
 from base64 import b64decode
 from pathlib import Path
-
-KEPT = {".git", ".venv"}
 
 project = Path.cwd()
 files_of_team = b64decode("{{ cookiecutter | files_of_team }}")
@@ -12,10 +10,11 @@ for name, text in json.loads(files_of_team).items():
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text(text, encoding="utf-8")
 
-folders = [each for each in project.rglob("*") if each.is_dir()]
+# The files of other targets have conditional names; of those their folders are left.
+targets = project / "deploy"
+folders = [each for each in [targets, *targets.rglob("*")] if each.is_dir()]
 for folder in sorted(folders, reverse=True):
-    inside = folder.relative_to(project).parts
-    if inside[0] not in KEPT and not any(folder.iterdir()):
+    if not any(folder.iterdir()):
         folder.rmdir()
 
 print(f"""

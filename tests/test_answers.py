@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import runpy
+import sys
 
 import pytest
+from conftest import TEMPLATE
 from cookiecutter.exceptions import FailedHookException
 
 from ml_service_template import TESTS, project_slug
@@ -223,11 +226,22 @@ def test_hooks_are_a_courtesy_and_change_no_file(cookiecutter):
     assert contents(first) == contents(cookiecutter.output)
 
 
+def test_a_python_that_is_too_old_is_one_sentence(monkeypatch):
+    """pipx and uvx take the Python that they find."""
+    monkeypatch.setattr(sys, "version_info", (3, 10, 12))
+    expected = r"expected Python 3\.11 or newer to render with, received 3\.10; "
+    with pytest.raises(ImportError, match=expected):
+        runpy.run_path(str(TEMPLATE / "ml_service_template.py"))
+
+
 def test_rendering_again_over_a_project_changes_nothing(cookiecutter):
     cookiecutter("--no-input")
     before = contents(cookiecutter.output)
+    raw = cookiecutter.output / "wine-classifier" / "data" / "raw"
+    raw.mkdir()
     assert cookiecutter("--no-input", "--overwrite-if-exists").returncode == 0
     assert contents(cookiecutter.output) == before
+    assert raw.is_dir()
 
 
 def contents(folder) -> dict[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import ModuleType
 
 import pytest
@@ -77,3 +79,13 @@ def test_the_hooks_run_where_they_were_switched_on(conventions, tmp_path, monkey
     project.write("MESSAGE", "Refuse cold rows\n")
     monkeypatch.setattr("sys.argv", ["conventions", "message", "MESSAGE"])
     assert conventions.main() == 0
+
+
+def test_the_template_has_hooks_that_its_own_files_pass():
+    command = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
+    done = subprocess.run(
+        [*command, "style"], cwd=TEMPLATE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = [*TEMPLATE.glob("*/.ruff_cache"), *TEMPLATE.glob("*/.mypy_cache")]
+    assert left == []

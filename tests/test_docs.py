@@ -102,7 +102,8 @@ def test_a_project_s_site_fetches_nothing_from_another_host(site):
     [*zip(CHOICES["engine"][1:], CHOICES["deploy"][1:], strict=False)],
 )
 def test_the_site_of_other_answers_is_strict_and_whole_too(render, engine, deploy):
-    rendered = render(engine=engine, deploy=deploy)
+    described = "Reads [what](is.md) no link."
+    rendered = render(engine=engine, deploy=deploy, description=described)
     rendered.succeeds("make", "docs")
     site = rendered.path / "build" / "docs"
     assert fetched_elsewhere(site) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -72,6 +73,14 @@ def test_make_fetches_uv_when_it_is_missing(render, tmp_path):
     rendered = render()
     rendered.succeeds("make", ".tools/bin/uv", PATH=str(tmp_path))
     assert rendered.succeeds(".tools/bin/uv", "--version").startswith("uv 0.13.9")
+
+
+def test_uv_may_be_in_a_folder_with_a_blank(render, tmp_path):
+    folder = tmp_path / "First Last"
+    folder.mkdir()
+    (folder / "uv").symlink_to(shutil.which("uv"))
+    rendered, path = render(), f"{folder}{os.pathsep}{os.environ['PATH']}"
+    assert "uv sync" in rendered.succeeds("make", "--dry-run", "setup", PATH=path)
 
 
 def test_its_wheel_works_in_an_empty_environment(project, tmp_path):

@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 import template as command
+from align import update as updating
 from align.judge import judge
 from align.merge import is_conflicted, three_way
 from align.origin import Origin
 from align.project import link_of, render
+from align.update import in_the_way
 from history import PRODUCT, Past, git, present_template
 
 PRESENT = "v1.0.0"
@@ -329,6 +331,131 @@ def test_a_check_that_fails_afterwards_fails_the_update(rendered, update, monkey
     assert "$ never" not in shown
 
 
+def test_what_is_newer_than_any_release_goes_back_only_when_asked(
+    template, rendered, update
+):
+    template.write("NEWS.md", "not released yet\n")
+    template.commit()
+    project = rendered("main")
+    code, shown = update(project, "--no-checks")
+    assert (code, shown) == (0, f"template {PRESENT}+1: nothing to do\n")
+    code, shown = update(project, "--no-checks", "--to", "v0.9.0")
+    assert code == 0
+    assert shown.startswith(f"The template went from {PRESENT}+1 to v0.9.0.")
+
+
+def test_nothing_is_written_through_a_link(rendered, update, tmp_path):
+    project = rendered("v0.9.0")
+    outside = tmp_path / "shared"
+    (project.path / "observability").rename(outside)
+    (project.path / "observability").symlink_to(outside)
+    style = outside / "ruff.toml"
+    (project.path / "ruff.toml").rename(style)
+    (project.path / "ruff.toml").symlink_to(style)
+    before = {file.name: file.read_bytes() for file in outside.iterdir()}
+    project.commit()
+    code, shown = update(project, "--no-checks")
+    assert code == 0
+    assert {file.name: file.read_bytes() for file in outside.iterdir()} == before
+    assert "- `ruff.toml` is a link here, or below one; yours stays" in shown
+    assert "`observability" not in shown  # nothing of it would have changed
+
+
+def test_what_stands_in_the_way_of_a_new_file_stays(rendered, update):
+    project = rendered("v0.8.0")
+    project.write("tools/template.py/mine.txt", "mine\n")
+    project.commit()
+    code, shown = update(project, "--no-checks")
+    assert code == 0
+    assert "- `tools/template.py` is a folder here; yours stays as it is" in shown
+    project = Past(project.path)
+    assert project.read("tools/template.py/mine.txt") == "mine\n"
+
+
+def test_a_file_in_the_place_of_a_folder_stays_too(tmp_path):
+    (tmp_path / "deploy").write_text("mine", encoding="utf-8")
+    assert in_the_way(tmp_path, "deploy/a.toml") == "would be below a file of yours"
+    assert in_the_way(tmp_path, "deploy") == in_the_way(tmp_path, "x/y") == ""
+
+
+def test_an_update_that_breaks_off_says_how_to_go_back(rendered, update, monkeypatch):
+    project = rendered("v0.9.0")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(updating.shutil, "copyfile", full)
+    code, shown = update(project, "--no-checks")
+    assert code == 2
+    assert "No space left on device; the update is not whole. To go back: git" in shown
+
+
+def test_another_answer_brings_its_files_and_takes_the_old_ones(rendered, update):
+    project = rendered(PRESENT, deploy="kubernetes")
+    readme = "# Ours\n"
+    project.write("deploy/kubernetes/README.md", readme)
+    project.write("README.md", readme)
+    project.commit()
+    given = ["--answer", "deploy=fargate", "--answer", "license=Proprietary"]
+    code, shown = update(project, "--no-checks", *given)
+    assert code == 0, shown
+    assert shown.startswith("Answered anew: deploy=fargate, license=Proprietary.\n")
+    link = json.loads(project.read(".cruft.json"))
+    answers = link["context"]["cookiecutter"]
+    assert (answers["deploy"], answers["license"]) == ("fargate", "Proprietary")
+    assert link["checkout"] == PRESENT
+    assert (project.path / "deploy/fargate/steps.toml").is_file()
+    left = [file.name for file in (project.path / "deploy/kubernetes").iterdir()]
+    assert left == ["README.md"]
+    assert project.read("deploy/kubernetes/README.md") == readme
+    assert project.read("README.md") == readme
+    assert "- `README.md` is yours; the template's is another now" in shown
+    assert "all rights reserved" in project.read("LICENSE").lower()
+    project.commit()
+    code, shown = update(project, "--no-checks", *given)
+    assert (code, shown) == (0, f"template {PRESENT}: nothing to do\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("license", "--answer license: expected NAME=VALUE of project_name, "),
+        ("licence=MIT", "--answer licence=MIT: expected NAME=VALUE of"),
+        ("license=GPL", "GPL"),
+        ("project_slug=other", "folders are named by it; render another project"),
+    ],
+)
+def test_an_answer_that_can_t_be_carried_out_is_refused(rendered, update, given, told):
+    project = rendered(PRESENT)
+    code, shown = update(project, "--no-checks", "--answer", given)
+    assert code == 2
+    assert told in shown
+    assert git(project.path, "status", "--porcelain") == ""
+
+
+def test_a_pyproject_that_is_no_toml_is_one_line(rendered, update):
+    project = rendered("v0.9.0")
+    project.write("pyproject.toml", "[project\n")
+    project.commit()
+    code, shown = update(project, "--no-checks")
+    assert code == 2
+    assert "pyproject.toml: not TOML: " in shown
+    assert len(shown.splitlines()) == 1
+
+
+def test_pins_that_a_bot_and_the_template_moved_become_the_newer_one():
+    line = "      - uses: actions/checkout@{} # v{}\n"
+    before = f"steps:\n{line.format('a' * 40, '7.0.1')}"
+    bot = f"steps:\n{line.format('b' * 40, '7.10.0')}"
+    template = f"steps:\n{line.format('c' * 40, '7.9.0')}"
+    assert three_way(before, bot, template) == bot
+    assert three_way(before, template, bot) == bot
+    other = bot.replace("checkout", "cache")
+    assert is_conflicted(three_way(before, other, template))
+    images = [f"FROM python:{version}\n" for version in ("3.11", "3.12", "3.13")]
+    assert three_way(*images) == "FROM python:3.13\n"
+
+
 BEFORE = '[a]\nx = [\n    "numpy>=1",\n    "polars>=1",\n]\ny = 1\n'
 
 
@@ -352,6 +479,29 @@ def test_lists_of_requirements_merge_by_package(yours, template, merged):
     assert not is_conflicted(text)
     expected = merged or ["numpy==1.10", "polars>=1"]
     assert tomllib.loads(text)["a"]["x"] == expected
+
+
+LISTED = 'skip = [\n    "docs/adr",\n]\n'
+MARKED = 'x = [\n    "numpy>=1",\n    "polars>=1",\n]\n'
+
+
+def test_items_that_are_no_requirements_are_told_apart_by_all_of_them():
+    yours = LISTED.replace("]", '    "docs/ours",\n    "docs/ours-two.md",\n]')
+    template = LISTED.replace("]", '    "docs/new",\n]')
+    items = tomllib.loads(three_way(LISTED, yours, template))["skip"]
+    assert items == ["docs/adr", "docs/new", "docs/ours", "docs/ours-two.md"]
+
+
+@pytest.mark.parametrize(
+    ("yours", "template"),
+    [
+        ('"numpy>=1; python_version < \'3.13\'",\n    "numpy>=2"', '"numpy>=1.1"'),
+        ('"numpy>=1,<3"', '"numpy>=1.1,<2"'),
+    ],
+)
+def test_bounds_that_only_a_person_can_join_stay_a_conflict(yours, template):
+    given = (MARKED.replace('"numpy>=1"', each) for each in (yours, template))
+    assert is_conflicted(three_way(MARKED, *given))
 
 
 def test_other_lines_that_both_changed_stay_a_conflict():

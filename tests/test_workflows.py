@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import TEMPLATE, UV, Rendered, bare_environment
+from history import GIT
 from platforms import TARGETS
 from test_manifests import complaints
 from test_service import free_port
@@ -187,6 +189,36 @@ def needs_of(project: Rendered, target: str) -> set[str]:
     """What steps.toml says the environment has to hold."""
     steps = tomllib.loads(project.text(f"deploy/{target}/steps.toml"))
     return {*steps.get("needs", {}), *steps.get("secrets", {})}
+
+
+@pytest.mark.parametrize(
+    ("file", "job", "command"),
+    [
+        ("ci.yml", "template", "make template-check"),
+        ("template-update.yml", "update", "make template-update"),
+    ],
+)
+@pytest.mark.parametrize("token", ["", "a-token"])
+def test_a_private_template_is_read_with_a_token_where_one_is_given(
+    projects, file, job, command, token
+):
+    """git itself says what it would ask."""
+    steps = jobs(plain(projects, file))[job]["steps"]
+    [given] = [each["env"] for each in steps if each.get("run") == command]
+    count = "${{ secrets.TEMPLATE_READ_TOKEN && 1 || 0 }}"
+    known = {count: "1" if token else "0", "${{ secrets.TEMPLATE_READ_TOKEN }}": token}
+    environment = os.environ | GIT
+    for name, text in given.items():
+        for expression, value in known.items():
+            text = text.replace(expression, value)
+        assert "${{" not in text
+        environment[name] = text
+    asked = ["git", "ls-remote", "--get-url", "https://github.com/example/template"]
+    done = subprocess.run(
+        asked, env=environment, capture_output=True, text=True, check=True
+    )
+    user = f"x-access-token:{token}@" if token else ""
+    assert done.stdout == f"https://{user}github.com/example/template\n"
 
 
 def test_a_release_for_trial_is_not_deployed(projects):

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from align.fleet import survey
 from align.fleet_page import as_json, page, summary, table
-from align.origin import CannotJudge
+from align.origin import CannotJudge, leave_hook
 from align.policy import policy_of
 
 KINDS = ["drift", "marker", "old", "twice", "unreadable", "waiver"]
@@ -25,6 +25,7 @@ CACHE = Path.home() / ".cache" / "cookiecutter-ml-service"
 
 def main() -> int:
     options = read_arguments()
+    leave_hook()
     try:
         addresses = [
             *options.repository,

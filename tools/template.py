@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from align.judge import Verdict, judge, markers
-from align.origin import CannotJudge, Origin
+from align.origin import CannotJudge, Origin, leave_hook
 from align.policy import policy_of
 from align.project import Link, link_of, render
 from align.update import Report, update
@@ -36,18 +36,22 @@ AFTERWARDS = [
     (False, [UV, "run", "pre-commit", "run", "--all-files"]),
     (False, ["make", "check"]),
 ]
+# Another one would leave everything of the user's behind, under the old name.
+OF_THE_FOLDERS = {"project_slug"}
+GO_BACK = "To go back: git checkout . && git clean -d --interactive"
 CONFLICTS = """
 {old} → {new}: the template and this project changed the same lines of
 {files}
 
 Open each, keep what is right between <<<<<<< and >>>>>>>, delete the markers, then:
     make format check template-check
-and commit. To give up instead: git checkout . && git clean -d --interactive
+and commit. {go_back}
 """
 
 
 def main() -> int:
     options = read_arguments()
+    leave_hook()
     project = options.project.resolve()
     cache = (options.cache or project / ".tools" / "template").resolve()
     options.notes = cache / "update.md"  # the text of the pull request
@@ -69,6 +73,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--template", help="another address of the same template")
     parser.add_argument("--cache", type=Path, help="where clones are kept")
     parser.add_argument("--to", help="update: a version other than the newest")
+    parser.add_argument(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="update: from now on, another answer than the recorded one",
+    )
     parser.add_argument(
         "--no-checks", action="store_true", help="update: don't lock, format and check"
     )
@@ -115,20 +126,42 @@ def run_update(
     project: Path, link: Link, origin: Origin, options: argparse.Namespace
 ) -> int:
     refuse_unclean(project)
-    target = options.to or origin.newest()
-    commit = origin.commit(target)
-    if commit == origin.commit(link.commit):
-        shown = f"template {origin.name_of(commit)}: nothing to do\n"
+    answers = changed_answers(options.answer, link)
+    here, target = origin.commit(link.commit), options.to or origin.newest()
+    if not options.to and origin.is_within(origin.commit(target), here):
+        target = link.commit  # newer than any release: never back unless asked
+    if origin.commit(target) == here and not answers:
+        shown = f"template {origin.name_of(here)}: nothing to do\n"
         options.notes.write_text(shown, encoding="utf-8")
         print(shown, end="")
         return 0
-    with tempfile.TemporaryDirectory() as work:
-        report = update(project, link, origin, target, Path(work))
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            report = update(project, link, origin, target, Path(work), answers)
+    except OSError as failure:
+        raise CannotJudge(f"{failure}; the update is not whole. {GO_BACK}") from failure
     options.notes.write_text(report.text(), encoding="utf-8")
     print(report.text())
     if not is_finished(project, report):
         return 1
     return 0 if options.no_checks else run_afterwards(project)
+
+
+def changed_answers(given: list[str], link: Link) -> dict[str, str]:
+    answers = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or name not in link.answers:
+            known = ", ".join(link.answers)
+            raise CannotJudge(f"--answer {each}: expected NAME=VALUE of {known}")
+        if name in OF_THE_FOLDERS:
+            raise CannotJudge(
+                f"--answer {name}: folders are named by it; render another project "
+                "and move what is yours"
+            )
+        if value != link.answers[name]:
+            answers[name] = value
+    return answers
 
 
 def refuse_unclean(project: Path) -> None:
@@ -144,7 +177,9 @@ def is_finished(project: Path, report: Report) -> bool:
     left = sorted({*report.conflicts, *(each.path for each in markers(project))})
     if left:
         files = "\n".join(f"    {each}" for each in left)
-        shown = CONFLICTS.format(old=report.old, new=report.new, files=files)
+        shown = CONFLICTS.format(
+            old=report.old, new=report.new, files=files, go_back=GO_BACK
+        )
         print(shown, file=sys.stderr)
     return not left
 

@@ -175,7 +175,7 @@ def judge_member(
         return
     try:
         verdict = judge(member.folder, member.link, made, origin, policy, today)
-    except (CannotJudge, OSError, ValueError) as failure:
+    except Exception as failure:  # noqa: BLE001 - any project's any mistake
         member.fails(member.address, failure)
         return
     member.findings += verdict.findings

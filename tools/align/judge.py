@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from align.origin import Origin
+from align.pins import without_pins
 from align.project import LINK, SHARED, Link, Render, is_owned
 from align.waivers import FILE, Waiver, read_waivers
 
@@ -46,14 +47,6 @@ PLACES = {
 }
 # Hooks from elsewhere bring a second version of a tool that pyproject.toml pins.
 FOREIGN_HOOK = re.compile(r"^\s*-?\s*repo:\s*(\S*(?:black|ruff|mypy)\S*)", re.MULTILINE)
-# What bots move is no departure: an action's commit, the tag or digest of an image.
-PIN = re.compile(
-    rb"^(\s*(?:- )?uses: [^@\s]+)@[0-9a-f]{40} # v[\d.]+$"
-    # The name may begin with a registry and its port.
-    rb"|^(FROM |\s+image: )([\w.-]+(?::\d+(?=/))?(?:/[\w.-]+)*)[:@][^\s$]+",
-    re.MULTILINE,
-)
-
 Reader = Callable[[Path], bytes]
 
 
@@ -129,7 +122,7 @@ def drift(
 def differ(*contents: bytes) -> bool:
     """Whether more differs than the ends of lines and the versions of pins."""
     texts = (each.replace(b"\r\n", b"\n") for each in contents)
-    return len({PIN.sub(rb"\1\2\3 pinned", each) for each in texts}) > 1
+    return len({without_pins(each) for each in texts}) > 1
 
 
 def diff_of(path: str, made: Path, here: Path) -> str:
@@ -218,7 +211,8 @@ def configured_twice(project: Path) -> Iterator[Finding]:
             yield Finding("twice", each.split(":")[0], message)
     hooks = project / ".pre-commit-config.yaml"
     if hooks.is_file():
-        for address in FOREIGN_HOOK.findall(hooks.read_text(encoding="utf-8")):
+        text = hooks.read_text(encoding="utf-8", errors="replace")
+        for address in FOREIGN_HOOK.findall(text):
             message = f"{address} brings a second version of a tool that {SHARED} pins"
             yield Finding("twice", hooks.name, message)
 
@@ -241,8 +235,8 @@ def settings_in(file: Path) -> Mapping[str, Any]:
     """The tables of a TOML or INI file; nothing where it is absent or broken."""
     if not file.is_file():
         return {}
-    text = file.read_text(encoding="utf-8")
     try:
+        text = file.read_text(encoding="utf-8")
         if file.suffix == ".toml":
             return tomllib.loads(text)
         reader = ConfigParser(interpolation=None)

@@ -7,11 +7,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from align.pins import newer_pin
+
 HUNK = re.compile(
     r"^<{7} yours\n(.*?)^\|{7} before\n(.*?)^={7}\n(.*?)^>{7} template\n",
     re.MULTILINE | re.DOTALL,
 )
 ITEM = re.compile(r'\s+("[^"]*"|\{[^}]*\}),(\s+#.*)?')
+# A package with its extras, bounds and markers; not any text between quotes.
+REQUIREMENT = re.compile(
+    r'\s*"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]"]*\])?\s*(?:[<>=!~@;][^"]*)?".*'
+)
 PINNED = re.compile(r"[A-Za-z0-9._\[\]-]+==([0-9.]+)")
 
 
@@ -34,37 +40,59 @@ def three_way(before: str, yours: str, template: str) -> str:
         )
     if done.returncode < 0 or done.returncode > 127:
         raise RuntimeError(f"git merge-file: {done.stderr.decode()}")
-    return HUNK.sub(items_merged, done.stdout.decode("utf-8"))
+    return HUNK.sub(settled, done.stdout.decode("utf-8"))
 
 
-def items_merged(hunk: re.Match[str]) -> str:
-    """A list of requirements that both changed, merged item by item."""
-    yours, before, template = (
-        {name_of(line): line for line in part.splitlines()} for part in hunk.groups()
-    )
-    lines = [line for part in hunk.groups() for line in part.splitlines()]
-    if not all(ITEM.fullmatch(each) for each in lines):
+def settled(hunk: re.Match[str]) -> str:
+    """Lines that both changed, where it is plain what both want; else the conflict."""
+    parts = [part.splitlines() for part in hunk.groups()]
+    merged = pins_merged(*parts)
+    if merged is None and all(ITEM.fullmatch(each) for part in parts for each in part):
+        merged = items_merged(*parts)
+    if merged is None:
         return hunk.group()
-    merged = [
-        line
-        for name in [*template, *(each for each in yours if each not in template)]
-        if (line := chosen(yours.get(name), before.get(name), template.get(name)))
-    ]
     return "".join(f"{each}\n" for each in merged)
 
 
+def pins_merged(
+    yours: list[str], before: list[str], template: list[str]
+) -> list[str] | None:
+    """Line by line, where bots have moved what the template moved as well."""
+    if not len(yours) == len(before) == len(template):
+        return None
+    rows = zip(yours, before, template, strict=True)
+    merged = [one if one == other else newer_pin(one, other) for one, _, other in rows]
+    return None if None in merged else merged
+
+
+def items_merged(
+    yours: list[str], before: list[str], template: list[str]
+) -> list[str] | None:
+    """A list that both changed, item by item; None where only a person can choose."""
+    parts = [yours, before, template]
+    mine, made, wanted = ({name_of(line): line for line in part} for part in parts)
+    if [len(mine), len(made), len(wanted)] != [len(part) for part in parts]:
+        return None  # one is named twice, as a package with markers
+    merged = []
+    for name in [*wanted, *(each for each in mine if each not in wanted)]:
+        here, there = mine.get(name), wanted.get(name)
+        if here == made.get(name) or here == there:
+            line = there
+        elif there == made.get(name) or here is None or there is None:
+            line = here
+        elif pin_of(here) and pin_of(there):
+            line = max(here, there, key=pin_of)
+        else:
+            return None
+        if line:
+            merged.append(line)
+    return merged
+
+
 def name_of(line: str) -> str:
-    found = re.match(r'\s*"([A-Za-z0-9._-]+)', line)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else line.strip()
-
-
-def chosen(yours: str | None, before: str | None, template: str | None) -> str | None:
-    if yours == before:
-        return template
-    if template == before or yours is None or template is None:
-        return yours
-    are_pins = pin_of(yours) and pin_of(template)
-    return max(yours, template, key=pin_of) if are_pins else yours
+    """The package, or the whole item where it is no requirement."""
+    found = REQUIREMENT.fullmatch(line)
+    return re.sub(r"[-_.]+", "-", found[1]).lower() if found else line.strip()
 
 
 def pin_of(line: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import subprocess
 import tarfile
@@ -16,8 +17,25 @@ HEADING = re.compile(r"^## ", re.MULTILINE)
 FETCH_WITHIN_S = 300
 
 
+# Git tells its hooks by these which repository they are in.
+OF_A_HOOK = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_WORK_TREE",
+]
+
+
 class CannotJudge(Exception):  # noqa: N818 - named as sentences name it
     """The template or the project is not there, or can't be read: one line says why."""
+
+
+def leave_hook() -> None:
+    """From here on each git finds the repository that it is asked about."""
+    for name in OF_A_HOOK:
+        os.environ.pop(name, None)
 
 
 def order_of(tag: str) -> tuple[int, ...]:
@@ -43,15 +61,14 @@ class Origin:
         name = hashlib.sha256(address.encode()).hexdigest()[:16]
         origin = cls(address, cache / f"{name}.git")
         everything = ["fetch", "--quiet", "--prune", "--force", "--tags", "--", address]
-        if not origin.clone.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            (cache / ".gitignore").write_text("*\n", encoding="utf-8")
-            origin.git("init", "--quiet", "--bare", str(origin.clone), at=cache)
+        origin.clone.mkdir(parents=True, exist_ok=True)
+        (cache / ".gitignore").write_text("*\n", encoding="utf-8")
+        origin.git("init", "--quiet", "--bare")  # mends one that was cut off, too
         origin.git(*everything, "+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*")
         return origin
 
-    def git(self, *arguments: str, at: Path | None = None) -> str:
-        return self._git(*arguments, at=at).decode("utf-8", "replace").strip()
+    def git(self, *arguments: str) -> str:
+        return self._git(*arguments).decode("utf-8", "replace").strip()
 
     def asked(self, *arguments: str) -> str:
         """What git says of the clone, which stays as it is: once for a whole fleet."""
@@ -59,11 +76,16 @@ class Origin:
             self._said[arguments] = self.git(*arguments)
         return self._said[arguments]
 
-    def _git(self, *arguments: str, at: Path | None = None) -> bytes:
-        command = ["git", "-C", str(at or self.clone), *arguments]
+    def _git(self, *arguments: str) -> bytes:
+        # Named, or git would look for another repository around a damaged one.
+        command = ["git", f"--git-dir={self.clone}", *arguments]
         try:
             done = subprocess.run(
-                command, capture_output=True, timeout=FETCH_WITHIN_S, check=False
+                command,
+                cwd=self.clone,
+                capture_output=True,
+                timeout=FETCH_WITHIN_S,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as failure:
             raise CannotJudge(f"git: {failure}") from failure
@@ -90,6 +112,10 @@ class Origin:
                 f"template {self.address} has no {name!r}; if it moved, correct "
                 "`template` and `commit` in .cruft.json"
             ) from failure
+
+    def is_within(self, earlier: str, later: str) -> bool:
+        """Whether the commit `later` has all that the commit `earlier` has."""
+        return self.asked("rev-list", "--count", earlier, f"^{later}") == "0"
 
     def name_of(self, commit: str) -> str:
         """v1.2.3, or v1.2.3+4 for the fourth commit after it."""

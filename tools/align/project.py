@@ -44,7 +44,7 @@ class Link:
 def link_of(project: Path) -> Link:
     try:
         whole = json.loads((project / LINK).read_text(encoding="utf-8"))
-        return Link(
+        link = Link(
             whole["template"],
             whole["commit"],
             whole.get("directory") or "",
@@ -53,10 +53,18 @@ def link_of(project: Path) -> Link:
         )
     except FileNotFoundError as failure:
         raise CannotJudge(f"{project}: no {LINK}, so no known template") from failure
-    except (ValueError, KeyError, TypeError) as failure:
+    except (ValueError, KeyError, TypeError, AttributeError) as failure:
         raise CannotJudge(
-            f"{project / LINK}: not what cruft writes: {failure}"
+            f"{project / LINK}: not what cruft writes: {failure!r}"
         ) from failure
+    texts = [link.address, link.commit, link.directory]
+    are_texts = all(isinstance(each, str) for each in texts)
+    if not are_texts or not isinstance(link.context, dict):
+        raise CannotJudge(
+            f"{project / LINK}: not what cruft writes: expected texts as template, "
+            "commit and directory, and a table of answers"
+        )
+    return link
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,11 @@ class Render:
 
 def owned_globs(folder: Path) -> list[str]:
     file = folder / SHARED
-    tables = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    try:
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""
+        tables = tomllib.loads(text)
+    except ValueError as failure:
+        raise CannotJudge(f"{file}: not TOML: {failure}") from failure
     return [LINK, *tables.get("tool", {}).get("cruft", {}).get("skip", [])]
 
 
@@ -110,8 +122,8 @@ def render_all(
     work: Path,
 ) -> list[Render | CannotJudge]:
     """One version for many projects, in the order of their answers."""
-    template = origin.unpack(commit, work / f"template-{commit}") / directory
-    outputs = [work / f"{commit}-{n}" for n in range(len(answers))]
+    template = origin.unpack(commit, work / f"template-{commit[:12]}") / directory
+    outputs = [work / f"{commit[:12]}-{n}" for n in range(len(answers))]
     jobs = [
         {
             "answers": dict(each),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Report:
     old: str
     new: str
     changes: str
+    answers: Mapping[str, str]
     written: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -28,7 +30,13 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        parts = [f"The template went from {self.old} to {self.new}.", self.changes]
+        parts = []
+        if self.old != self.new:
+            parts.append(f"The template went from {self.old} to {self.new}.")
+        if self.answers:
+            given = ", ".join(f"{name}={each}" for name, each in self.answers.items())
+            parts.append(f"Answered anew: {given}.")
+        parts.append(self.changes)
         if self.merged:
             listed = ", ".join(f"`{each}`" for each in self.merged)
             parts.append(f"Merged with edits of this project: {listed}.")
@@ -39,14 +47,23 @@ class Report:
 
 
 def update(
-    project: Path, link: Link, origin: Origin, target: str, work: Path
+    project: Path,
+    link: Link,
+    origin: Origin,
+    target: str,
+    work: Path,
+    changed: Mapping[str, str],
 ) -> Report:
-    """Write `target` into the project. Conflicts stay in the files, and are listed."""
+    """Write `target` into the project. Conflicts stay in the files, and are listed.
+
+    changed: answers that are others from now on.
+    """
     old, new = origin.commit(link.commit), origin.commit(target)
-    answers = migrated(link.answers, origin, old, new)
-    before = render(origin, old, link.directory, link.answers, work)
-    after = render(origin, new, link.directory, answers, work)
-    report = Report(origin.name_of(old), origin.name_of(new), origin.changes(old, new))
+    answers = migrated(link.answers, origin, old, new) | changed
+    before = render(origin, old, link.directory, link.answers, work / "before")
+    after = render(origin, new, link.directory, answers, work / "after")
+    names, changes = map(origin.name_of, (old, new)), origin.changes(old, new)
+    report = Report(*names, changes, changed)
     globs = [*before.owned(), *after.owned(), *owned_globs(project)]
     waivers, _ = read_waivers(project)
     merge = Merge(project, waivers, report)
@@ -54,6 +71,8 @@ def update(
     for path in sorted({*made, *wanted}):
         if not is_owned(path, globs):
             merge.file(path, made.get(path), wanted.get(path))
+        elif changed:
+            merge.file_of_an_answer(path, made.get(path), wanted.get(path))
         elif path not in made and not (project / path).exists():
             report.notes.append(f"`{path}` is new in a room of yours; not added")
     write_link(project, link, after, new, target)
@@ -71,7 +90,10 @@ class Merge:
 
     def file(self, path: str, made: Path | None, wanted: Path | None) -> None:
         here = self.project / path
-        if here.is_file():
+        if there := in_the_way(self.project, path):
+            if not agree(made, wanted):
+                self.report.notes.append(f"`{path}` {there}; yours stays as it is")
+        elif here.is_file():
             if wanted is None:
                 self.remove(path, here, made)
             else:
@@ -80,6 +102,17 @@ class Merge:
             self.write(path, here, wanted)
         elif wanted is not None:
             self.report.notes.append(f"`{path}` was deleted here, and stays so")
+
+    def file_of_an_answer(
+        self, path: str, made: Path | None, wanted: Path | None
+    ) -> None:
+        """Of a room of the project: it follows the answer while nobody edited it."""
+        here = self.project / path
+        if agree(here if here.is_file() else None, made):
+            self.file(path, made, wanted)
+        elif not agree(made, wanted):
+            note = f"`{path}` is yours; the template's is another now"
+            self.report.notes.append(note)
 
     def write(self, path: str, here: Path, wanted: Path) -> None:
         here.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +123,10 @@ class Merge:
     def remove(self, path: str, here: Path, made: Path | None) -> None:
         if made is not None and same(here, made):
             here.unlink()
+            for folder in here.parents:
+                if folder == self.project or any(folder.iterdir()):
+                    break
+                folder.rmdir()
             self.report.removed.append(path)
         else:
             self.report.notes.append(
@@ -118,6 +155,26 @@ class Merge:
         self.report.merged.append(path)
 
 
+def in_the_way(project: Path, path: str) -> str:
+    """What stands where the file would be written; a link may lead out of here."""
+    here = project / path
+    if here.is_dir() and not here.is_symlink():
+        return "is a folder here"
+    for each in [here, *here.parents]:
+        if each == project:
+            return ""
+        if each.is_symlink():
+            return "is a link here, or below one"
+        if each != here and each.is_file():
+            return "would be below a file of yours"
+    raise ValueError(f"{path} is not below {project}")
+
+
+def agree(one: Path | None, other: Path | None) -> bool:
+    """Both absent, or the same."""
+    return one is other if one is None or other is None else same(one, other)
+
+
 def same(one: Path, other: Path) -> bool:
     return one.read_bytes().replace(b"\r\n", b"\n") == other.read_bytes()
 
@@ -135,5 +192,6 @@ def write_link(
     """As `cruft update` leaves it, so that either may go on."""
     context = {"cookiecutter": dict(after.context)}
     whole = dict(link.whole) | {"commit": commit, "context": context}
-    whole["checkout"] = target if target.startswith("v") else None
+    if target != link.commit:
+        whole["checkout"] = target if target.startswith("v") else None
     (project / LINK).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")

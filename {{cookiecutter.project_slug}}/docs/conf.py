@@ -25,7 +25,7 @@ GENERATED = HERE / "generated"  # git ignores it
 METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGE = Path(METADATA["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"][0])
 SOURCE = METADATA["project"]["urls"]["Source"]
-LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(?<!\\)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 project = METADATA["project"]["name"]
 release = METADATA["project"]["version"]

@@ -5,38 +5,65 @@ Run as `uv run --no-project tools/template.py check` or `update`; --help tells m
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-CLONE = PROJECT / ".tools" / "template" / "newest"
-RELEASES = ["tag", "--list", "v[0-9]*.[0-9]*.[0-9]*", "--sort=version:refname"]
+CLONES = PROJECT / ".tools" / "template"
+RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+# Git tells its hooks by these which repository they are in: not the template's.
+OF_A_HOOK = ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"]
+OF_A_HOOK += ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"]
 
 
 def git(*arguments: str) -> str:
-    command = ["git", "-C", str(CLONE), *arguments]
+    command = ["git", f"--git-dir={CLONES / 'launcher.git'}", *arguments]
     done = subprocess.run(  # noqa: S603 - a list, and git's own name
-        command, capture_output=True, text=True, check=False
+        command, cwd=CLONES, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         sys.exit(f"template: git {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
+def newest_release() -> str:
+    """The commit of the newest release; before the first one, of the default branch."""
+    releases = filter(RELEASE.fullmatch, git("tag", "--list", "v*").split())
+    order = {each: [int(part) for part in each[1:].split(".")] for each in releases}
+    name = max(order, key=lambda each: order[each], default="refs/heads/template")
+    return git("rev-parse", "--verify", f"{name}^0")
+
+
+def unpacked(commit: str) -> Path:
+    """The template's files. Whole or not there: another run may look for them too."""
+    folder = CLONES / f"newest-{commit[:12]}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=CLONES) as place:
+            archive = Path(place, "template.zip")
+            git("archive", "--format=zip", f"--output={archive}", commit)
+            shutil.unpack_archive(archive, Path(place, "files"))
+            if not folder.exists():
+                Path(place, "files").rename(folder)
+    return folder
+
+
 def main() -> int:
     try:
         link = json.loads((PROJECT / ".cruft.json").read_text(encoding="utf-8"))
-        address, folder = link["template"], link.get("directory") or ""
-    except (OSError, ValueError, KeyError) as failure:
+        address, inside = link["template"], link.get("directory") or ""
+    except (OSError, ValueError, KeyError, TypeError) as failure:
         sys.exit(f"template: .cruft.json can't be read: {failure!r}")
-    CLONE.mkdir(parents=True, exist_ok=True)
-    git("init", "--quiet")
+    for name in OF_A_HOOK:
+        os.environ.pop(name, None)
+    CLONES.mkdir(parents=True, exist_ok=True)
+    git("init", "--quiet", "--bare")
     everything = ["+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*"]
-    git("fetch", "--quiet", "--force", "--update-head-ok", "--", address, *everything)
-    newest = (git(*RELEASES).split() or ["refs/heads/template"])[-1]
-    git("checkout", "--quiet", "--force", "--detach", newest)
-    script = CLONE / folder / "tools" / "template.py"
+    git("fetch", "--quiet", "--force", "--", address, *everything)
+    script = unpacked(newest_release()) / inside / "tools" / "template.py"
     command = [os.environ.get("UV", "uv"), "run", "--quiet", "--script", str(script)]
     command += sys.argv[1:]
     # The template made this project's code, and may judge it.
