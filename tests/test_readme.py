@@ -27,9 +27,10 @@ GUIDES = [
     "docs/replace-the-model.md",
     "docs/retrain.md",
     "docs/roll-back.md",
+    "docs/score.md",
+    "experiments/README.md",
 ]
 PAGES = ["README.md", "CONTRIBUTING.md", "docs/decisions/README.md", "SECURITY.md"]
-GUIDES = ["docs/learning-pattern.md", "docs/from-notebook.md", "experiments/README.md"]
 
 
 def commands(page: str) -> Iterator[str]:

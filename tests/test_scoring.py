@@ -148,7 +148,9 @@ def test_a_cluster_that_loses_a_worker_gives_the_same(
     address, workers = cluster
     wait_for_workers(trained, address, len(workers))
     output = table.parent / "cluster"
-    command = scoring(trained, table, output, *SCORE, "--scheduler", address)
+    # The workers run in another folder: what is meant must not depend on theirs.
+    words = [os.path.relpath(path, trained.path) for path in (table, output)]
+    command = scoring(trained, *words, *SCORE, "--scheduler", address)
     wait_for(2, output, command)
     os.kill(workers[0].pid, signal.SIGKILL)
     out, err = command.communicate(timeout=PATIENCE_S)

@@ -47,6 +47,7 @@ docs/release.md
 docs/replace-the-model.md
 docs/retrain.md
 docs/roll-back.md
+docs/score.md
 docs/learning-pattern.md
 docs/twelve-factor.md
 docs/canary-and-shadow.md
@@ -105,6 +106,7 @@ src/wine_classifier/scoring/batch.py
 src/wine_classifier/scoring/cluster.py
 src/wine_classifier/scoring/places.py
 src/wine_classifier/scoring/plan.py
+src/wine_classifier/scoring/rows.py
 src/wine_classifier/scoring/tables.py
 src/wine_classifier/serving/__init__.py
 src/wine_classifier/serving/bodies.py
@@ -186,6 +188,7 @@ tests/oracle.py
 tests/outcomes.py
 tests/processes.py
 tests/scoring/test_batch.py
+tests/scoring/test_rows.py
 tests/serving/conftest.py
 tests/serving/test_bodies.py
 tests/serving/test_compiled.py

@@ -18,6 +18,10 @@ from .reference import Reference
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# Cells of a table that hold no value; in lower case, as any way to write them counts.
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
+
+Split = dict[str, float | int | str]
 
 
 class Feature(
@@ -70,17 +74,34 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calibration: list[dict[str, float]] = []
 
 
+class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that was learned from, and how its rows to judge by were held out."""
+
+    data_sha256: str
+    split: Split
+
+
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a version comes from, as far as the machine could tell."""
+    """Where a version comes from, as far as the machine could tell.
+
+    earlier: what those that it goes on from have learned from, the latest first.
+    """
 
     data_source: str
     data_sha256: str
     train_rows: int
-    split: dict[str, float | int | str]
+    split: Split
     parameters: dict[str, bool | int | float | str | None]
     git_commit: str | None
     versions: dict[str, str]
     continued_from: str | None = None
+    # Unset where nothing was before, and in versions that are older than it.
+    earlier: tuple[Learned, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def learned(self) -> tuple[Learned, ...]:
+        """All files whose rows are in the version, the latest first."""
+        return (Learned(self.data_sha256, self.split), *(self.earlier or ()))
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,7 +15,10 @@ from .common import contract_option, json_option, open_store, print_json, versio
 @version_option("Version to ask; by default the one in service.")
 @contract_option
 @click.option(
-    "--keep", multiple=True, metavar="COLUMN", help="Input column to pass through."
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="Input column to pass through; again for each.",
 )
 @click.option(
     "--format",
@@ -31,7 +34,9 @@ from .common import contract_option, json_option, open_store, print_json, versio
     help="Size of a part, which is what a kill can lose.",
 )
 @click.option(
-    "--scheduler", metavar="ADDRESS", help="Dask cluster to run on, not this machine."
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask cluster to run on; its workers must see INPUT and OUTPUT.",
 )
 @json_option
 def score(
@@ -48,17 +53,19 @@ def score(
     """Predict every row of INPUT into the folder OUTPUT.
 
     INPUT is a CSV or Parquet file, a folder of them, or an s3://, gs:// or az:// URI;
-    OUTPUT a folder or such a URI. Row k of the output belongs to row k of the input; a
-    row that can't be predicted says why, there and in bad.csv. Run it again after a
-    kill, and it goes on where it was.
+    OUTPUT a folder or such a URI, outside of INPUT. Row k of the output belongs to row
+    k of the input, where blank lines are no rows; a row that can't be predicted says
+    why, there and in bad.csv. Run it again after a kill, and it goes on where it was.
     """
     need_scoring_packages()
     import msgspec
 
     from ..scoring.batch import Done, finish, make_plan, open_output, score_here
+    from ..scoring.places import check_apart
     from ..scoring.plan import Rule
     from ..training.dataset import check_learned, read_contract
 
+    check_apart(input, output)
     artifact = open_store().get(version)
     rules = read_contract(contract)
     check_learned(rules, artifact.manifest)
@@ -72,7 +79,8 @@ def score(
         for column in rules.features
     ]
     version = artifact.manifest.version
-    plan = make_plan(input, version, columns, keep, kind, part_mb * 2**20)
+    classes = artifact.manifest.signature.classes
+    plan = make_plan(input, version, columns, classes, keep, kind, part_mb * 2**20)
     place, done = open_output(output, plan)
     todo = [part for part in plan.parts if part.number not in done]
     if done:
@@ -89,10 +97,10 @@ def score(
         if scheduler:
             from ..scoring.cluster import score_on
 
-            score_on(scheduler, plan, todo, output, artifact, report)
+            score_on(scheduler, plan, todo, place.uri, artifact, report)
         else:
             predictor = artifact.predictor()
-            score_here(plan, todo, output, predictor, report)
+            score_here(plan, todo, place.uri, predictor, report)
     summary = finish(plan, place, done)
     if as_json:
         print_json(msgspec.to_builtins(summary))

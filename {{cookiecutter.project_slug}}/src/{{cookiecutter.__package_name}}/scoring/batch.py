@@ -16,15 +16,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..errors import DataInvalid
+from ..errors import DataInvalid, SettingInvalid
+from ..model.arrays import Floats
 from ..model.predictor import Predictor
-from .places import Place, find_tables
-from .plan import PART_BYTES, Part, Plan, Rule, check_header, make_parts, read_header
+from .places import SHARED, Place, check_unchanged, find_tables
+from .plan import PART_BYTES, Part, Plan, Rule, look_into, make_parts
 from .tables import Batch, read_part
 
 PLAN = "plan.json"
 SUMMARY = "summary.json"
-OUTPUTS = {"label", "value", "problem"}
+OWN_NAMES = r"(plan|summary|bad|(part|bad|done)-\d+)\.(json|csv|parquet)"
 
 
 class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,19 +47,23 @@ def make_plan(
     uri: str,
     version: str,
     rules: Sequence[Rule],
+    classes: Sequence[str],
     keep: Sequence[str] = (),
     output_kind: str | None = None,
     part_bytes: int = PART_BYTES,
 ) -> Plan:
-    """Look at what there is. Fails: DataInvalid when files differ in their header."""
+    """Look at what there is.
+
+    Fails: DataInvalid when a file can't be scored or differs from the first in its
+    header, SettingInvalid when a column would be in the output twice.
+    """
+    check_kept(keep, classes)
     place, sources, kind = find_tables(uri)
+    output_kind = output_kind or kind
     begins = []
     header: list[str] = []
     for source in sources:
-        found, begin = read_header(place, source, kind)
-        check_header(source.name, found, rules, keep)
-        for name in OUTPUTS & set(keep):
-            raise DataInvalid(source.name, [f"{name!r} is a column of the output too"])
+        found, begin = look_into(place, source, kind, rules, keep, output_kind)
         if header and found != header:
             problem = f"expected the columns of {sources[0].name}, in their order"
             raise DataInvalid(source.name, [problem])
@@ -73,11 +78,27 @@ def make_plan(
             "version": version,
             "rules": tuple(rules),
             "keep": tuple(keep),
-            "output_kind": output_kind or kind,
-            "parts": make_parts(place, sources, kind, begins, part_bytes),
+            "output_kind": output_kind,
+            "parts": make_parts(place, sources, kind, begins, part_bytes, len(header)),
         },
         Plan,
     )
+
+
+def check_kept(keep: Sequence[str], classes: Sequence[str]) -> None:
+    """Fails: SettingInvalid when a column would be in the output twice."""
+    own = output_columns(classes)
+    for name in keep:
+        if name in own:
+            raise SettingInvalid("--keep", f"none of the output's own {own}", name)
+        if keep.count(name) > 1:
+            raise SettingInvalid("--keep", "each column once", [*keep])
+
+
+def output_columns(classes: Sequence[str]) -> list[str]:
+    """What stands behind the columns that are kept."""
+    shares = [f"probability_{name}" for name in classes]
+    return ["label", *shares, "problem"] if classes else ["value", "problem"]
 
 
 def open_output(uri: str, plan: Plan) -> tuple[Place, dict[int, Done]]:
@@ -85,8 +106,7 @@ def open_output(uri: str, plan: Plan) -> tuple[Place, dict[int, Done]]:
 
     Fails: DataInvalid when it holds the results of another plan, or other files.
     """
-    place = Place(uri)
-    place.sweep()
+    place = Place(uri, create=True)
     names = {found.name for found in place.list()}
     content = msgspec.json.encode(plan, order="deterministic")
     if PLAN not in names:
@@ -102,12 +122,25 @@ def open_output(uri: str, plan: Plan) -> tuple[Place, dict[int, Done]]:
                 "choose another folder, or remove this one"
             ],
         )
-    finished = [
-        msgspec.json.decode(place.read(name), type=Done)
-        for name in sorted(names)
-        if name.startswith("done-")
-    ]
-    return place, {done.number: done for done in finished}
+    else:
+        place.sweep(OWN_NAMES)
+    done = {}
+    for part in plan.parts:
+        files = _files(plan, part)
+        if names.issuperset(files):
+            content = place.read(files[-1])
+            done[part.number] = msgspec.json.decode(content, type=Done)
+    return place, done
+
+
+def _files(plan: Plan, part: Part) -> tuple[str, str, str]:
+    """What a part leaves behind; with the last one it is finished."""
+    number = f"{part.number:05d}"
+    return (
+        f"part-{number}.{plan.output_kind}",
+        f"bad-{number}.csv",
+        f"done-{number}.json",
+    )
 
 
 def score_part(plan: Plan, part: Part, output: str, predictor: Predictor) -> Done:
@@ -124,9 +157,10 @@ def score_part(plan: Plan, part: Part, output: str, predictor: Predictor) -> Don
             rows += len(batch.bad)
             bad += len(batch.reasons)
     done = Done(part.number, rows, bad)
-    target.put(f"part-{part.number:05d}.{plan.output_kind}", content.getvalue())
-    target.put(f"bad-{part.number:05d}.csv", _csv(["row", "reason"], reasons))
-    target.put(f"done-{part.number:05d}.json", msgspec.json.encode(done))
+    answers, bad_rows, finished = _files(plan, part)
+    target.put(answers, content.getvalue())
+    target.put(bad_rows, _csv(["row", "reason"], reasons))
+    target.put(finished, msgspec.json.encode(done))
     return done
 
 
@@ -143,7 +177,13 @@ def score_here(
 
 
 def finish(plan: Plan, place: Place, done: dict[int, Done]) -> Summary:
-    """All bad rows in one file, by the file and row that they have in the input."""
+    """All bad rows in one file, by the file and row that they have in the input.
+
+    Fails: DataInvalid when results are not where they should be, or the input is not
+    what it was.
+    """
+    _check_all_there(plan, place)
+    check_unchanged(Place(plan.input), plan.sources)
     rows_before: dict[str, int] = dict.fromkeys((s.name for s in plan.sources), 0)
     lines: list[tuple[str, int, str]] = []
     for part in plan.parts:
@@ -162,6 +202,20 @@ def finish(plan: Plan, place: Place, done: dict[int, Done]) -> Summary:
     )
     place.put(SUMMARY, msgspec.json.encode(summary))
     return summary
+
+
+def _check_all_there(plan: Plan, place: Place) -> None:
+    """A worker that sees another folder under this name has written to that one."""
+    names = {found.name for found in place.list()}
+    wanted = [name for part in plan.parts for name in _files(plan, part)]
+    if lacking := [name for name in wanted if name not in names]:
+        raise DataInvalid(
+            place.uri,
+            [
+                f"expected the results of all parts, lacks {lacking[0]} and "
+                f"{len(lacking) - 1} other files; {SHARED}"
+            ],
+        )
 
 
 class _Writer:
@@ -199,22 +253,27 @@ class _Writer:
     def _table(self, batch: Batch) -> Any:
         import pyarrow as pa
 
-        columns = {name: _text(batch.kept[name]) for name in self.plan.keep}
-        outputs = self.predictor.predict(batch.X)
+        columns = [_text(batch.kept[name]) for name in self.plan.keep]
+        outputs = self._predict(batch.X)
         if self.predictor.classes:
-            columns["label"] = pa.array(
-                outputs["label"], pa.string(), mask=batch.bad, from_pandas=False
-            )
-            for name, share in zip(
-                self.predictor.classes, outputs["probabilities"].T, strict=True
-            ):
-                columns[f"probability_{name}"] = pa.array(share, mask=batch.bad)
+            labels = outputs["label"]
+            columns += [
+                pa.array(labels, pa.string(), mask=batch.bad, from_pandas=False),
+                *(pa.array(p, mask=batch.bad) for p in outputs["probabilities"].T),
+            ]
         else:
-            columns["value"] = pa.array(outputs["value"], mask=batch.bad)
+            columns.append(pa.array(outputs["value"], mask=batch.bad))
         problems = np.full(len(batch.bad), None, dtype=object)
         problems[batch.bad] = batch.reasons
-        columns["problem"] = pa.array(problems, pa.string())
-        return pa.table(columns)
+        columns.append(pa.array(problems, pa.string()))
+        names = [*self.plan.keep, *output_columns(self.predictor.classes)]
+        return pa.table(columns, names=names)
+
+    def _predict(self, X: Floats) -> dict[str, Any]:
+        """No model has to know what to do without any row, as where lines are blank."""
+        some = X if len(X) else np.zeros((1, X.shape[1]))
+        outputs = self.predictor.predict(some)
+        return {name: values[: len(X)] for name, values in outputs.items()}
 
 
 def _text(column: Any) -> Any:

@@ -60,7 +60,11 @@ def _score(part: Part, *, plan: Plan, output: str) -> Done:
     from distributed import get_worker
 
     model: Any = get_worker().plugins[plan.version]
-    return score_part(plan, part, output, model.predictor)
+    try:
+        return score_part(plan, part, output, model.predictor)
+    except ProjectError as error:
+        # Of its own class it could not be sent: only the text is left of the facts.
+        raise ProjectError(str(error)) from None
 
 
 def _model(artifact: Artifact) -> Any:

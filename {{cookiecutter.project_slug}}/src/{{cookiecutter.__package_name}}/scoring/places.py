@@ -1,9 +1,10 @@
 """Where tables lie, one way for all: a file, a folder, or an object store."""
 
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,8 @@ from ..errors import DataInvalid
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-FORMATS = ("csv", "parquet")
+KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+SHARED = "every machine that scores must see it under this name"
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,11 +29,15 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Place:
     """A folder, local or in an object store; names in it have `/` between them.
 
-    What is put appears whole or not at all.
+    What is put appears whole or not at all. Fails: DataInvalid when a local one is not
+    there, unless it is to be created.
     """
 
-    def __init__(self, uri: str) -> None:
-        self.uri = uri.rstrip("/")
+    def __init__(self, uri: str, *, create: bool = False) -> None:
+        self.uri = absolute(uri)
+        if "://" not in self.uri and not create and not Path(self.uri).is_dir():
+            problem = f"expected a folder, received nothing; {SHARED}"
+            raise DataInvalid(self.uri, [problem])
         with self._reaching():
             self._objects = _connect(self.uri)
 
@@ -45,14 +51,19 @@ class Place:
     def find(self, name: str) -> Source:
         import obstore
 
-        with self._reaching():
-            return _source(obstore.head(self._objects, name))
+        with self._reaching(name):
+            try:
+                return _source(obstore.head(self._objects, name))
+            except FileNotFoundError:
+                # A bucket that is not there answers the same; only a listing tells.
+                next(iter(obstore.list(self._objects)), None)
+                raise
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
-        """Bytes from start up to stop, or to the end. Fails: FileNotFoundError."""
+        """Bytes from start up to stop, or to the end."""
         import obstore
 
-        with self._reaching():
+        with self._reaching(name):
             if stop is None:
                 return bytes(obstore.get(self._objects, name).bytes())
             if start == stop:
@@ -65,26 +76,32 @@ class Place:
         with self._reaching():
             obstore.put(self._objects, name, content)
 
-    def sweep(self) -> None:
-        """Remove what a killed writer left; object stores do that by themselves."""
+    def sweep(self, names: str) -> None:
+        """Remove what a killed writer left; object stores do that by themselves.
+
+        names: a pattern of what is put here; `#` and a number follow until it is whole.
+        """
         if "://" not in self.uri:
-            for path in Path(self.uri).glob("*#*"):
-                path.unlink()
+            for path in Path(self.uri).iterdir():
+                if re.fullmatch(f"({names})#[0-9]+", path.name) and path.is_file():
+                    path.unlink()
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _reaching(self, name: str = "") -> Iterator[None]:
         """Fails: DataInvalid with the store's own words, at their shortest."""
         try:
             yield
         except FileNotFoundError:
-            raise
+            problem = f"expected a file, received nothing; check the name: {SHARED}"
+            raise DataInvalid(f"{self.uri}/{name}", [problem]) from None
         except OSError as error:
             raise DataInvalid(self.uri, [f"{error.strerror or error}"]) from None
         except Exception as error:
             if not type(error).__module__.startswith("obstore"):
                 raise
-            words = str(error).splitlines()[0]
-            raise DataInvalid(self.uri, [f"can't be reached: {words}"]) from None
+            raise DataInvalid(
+                self.uri, [f"can't be reached: {_short(error)}"]
+            ) from None
 
 
 class Reading(io.RawIOBase):
@@ -114,36 +131,82 @@ class Reading(io.RawIOBase):
         return content
 
 
+def absolute(uri: str) -> str:
+    """The name that a process in another folder has to use for it."""
+    if "://" in uri:
+        return uri.rstrip("/")
+    path = Path(uri)
+    # Links are left as they are, for other machines may have others in their place.
+    return str(path.resolve() if ".." in path.parts else path.absolute())
+
+
 def find_tables(uri: str) -> tuple[Place, list[Source], str]:
     """The place of the input, its files by name, and what they are: csv or parquet.
 
+    Of a folder, names that begin with a dot are left out, as `ls` does.
     Fails: DataInvalid when there is none, or not one kind only.
     """
     local = Path(uri)
     if "://" in uri:
         folder, _, name = uri.rpartition("/")
-        single = name.endswith(tuple(f".{each}" for each in FORMATS))
+        single = _kind(name) in KINDS.values()
     elif local.exists():
         folder, name = str(local.parent), local.name
         single = local.is_file()
     else:
         raise DataInvalid(uri, ["expected a file, a folder or a URI, received nothing"])
     place = Place(folder if single else uri)
-    try:
-        found = [place.find(name)] if single else place.list()
-    except FileNotFoundError:
-        raise DataInvalid(uri, ["expected a file, received nothing"]) from None
+    found = [place.find(name)] if single else place.list()
     sources = sorted(
-        (source for source in found if source.name.endswith(FORMATS)),
+        (source for source in found if single or not _is_hidden(source.name)),
         key=lambda source: source.name,
     )
-    kinds = sorted({source.name.rpartition(".")[2] for source in sources})
-    if len(kinds) != 1 or kinds[0] not in FORMATS:
+    sources = [source for source in sources if _kind(source.name)]
+    kinds = sorted({_kind(source.name) for source in sources})
+    if len(kinds) != 1:
         received = " and ".join(f".{kind}" for kind in kinds) or "no such file"
         raise DataInvalid(
             uri, [f"expected .csv or .parquet files, of one kind; received {received}"]
         )
     return place, sources, kinds[0]
+
+
+def check_unchanged(place: Place, sources: Iterable[Source]) -> None:
+    """Fails: DataInvalid when a file is another than when the parts were planned."""
+    for source in sources:
+        if place.find(source.name) != source:
+            raise DataInvalid(
+                f"{place.uri}/{source.name}",
+                [
+                    "expected the same file until all is scored, received another "
+                    "meanwhile; run again into another folder, or remove this run's"
+                ],
+            )
+
+
+def check_apart(source: str, output: str) -> None:
+    """Fails: DataInvalid where the next run would take results for tables."""
+    inner, outer = (
+        each.rstrip("/") if "://" in each else str(Path(each).resolve())
+        for each in (output, source)
+    )
+    if f"{inner}/".startswith(f"{outer}/"):
+        problem = f"expected a folder outside of {source}, which is the input"
+        raise DataInvalid(output, [problem])
+
+
+def _short(error: Exception) -> str:
+    """What a store says in its page of XML; without one, what its client says."""
+    told = re.search("<Message>(.*?)</Message>", str(error), re.DOTALL)
+    return (told[1] if told else str(error)).splitlines()[0]
+
+
+def _kind(name: str) -> str:
+    return KINDS.get(PurePosixPath(name).suffix.lower(), "")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _source(found: Any) -> Source:

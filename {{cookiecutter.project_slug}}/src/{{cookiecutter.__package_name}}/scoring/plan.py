@@ -5,7 +5,9 @@ output, however often a run was killed in between.
 """
 
 import csv
+import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -14,10 +16,10 @@ import msgspec
 
 from ..errors import DataInvalid
 from .places import Place, Reading, Source
+from .rows import BLOCK_BYTES, row_ends
 
-SCHEMA = 1
+SCHEMA = 2
 PART_BYTES = 32 * 2**20
-LINE_BYTES = 64 * 2**10
 HEAD_BYTES = 2**20
 
 
@@ -72,21 +74,81 @@ def check_header(
         raise DataInvalid(name, problems)
 
 
-def read_header(place: Place, source: Source, kind: str) -> tuple[list[str], int]:
-    """Names of the columns, and where in a CSV file the rows begin."""
-    if kind == "parquet":
-        return list(open_parquet(place, source).schema_arrow.names), 0
+def look_into(
+    place: Place,
+    source: Source,
+    kind: str,
+    rules: Sequence[Rule],
+    keep: Sequence[str],
+    output_kind: str,
+) -> tuple[list[str], int]:
+    """Names of the columns, and where in a CSV file the rows begin.
+
+    Fails: DataInvalid when it lacks a column, or has one of a type that is no use.
+    """
+    if kind == "csv":
+        header, begin = _read_header(place, source)
+        check_header(source.name, header, rules, keep)
+        return header, begin
+    schema = open_parquet(place, source).schema_arrow
+    check_header(source.name, schema.names, rules, keep)
+    _check_types(source.name, schema, rules, keep if output_kind == "csv" else ())
+    return list(schema.names), 0
+
+
+def _read_header(place: Place, source: Source) -> tuple[list[str], int]:
     head = place.read(source.name, 0, min(HEAD_BYTES, source.size))
-    line, end, _ = head.partition(b"\n")
+    line, end, *_ = [*re.split(rb"(\r\n|\r|\n)", head, maxsplit=1), b""]
     if not end and source.size > HEAD_BYTES:
         problem = f"expected a header of at most {HEAD_BYTES} bytes"
         raise DataInvalid(source.name, [problem])
     try:
-        text = line.decode("utf-8-sig").rstrip("\r")
+        header = next(csv.reader([line.decode("utf-8-sig")], strict=True), [])
     except UnicodeDecodeError as error:
         raise DataInvalid(source.name, [f"expected UTF-8 text: {error}"]) from None
-    header = [name.strip() for name in next(csv.reader([text]), [])]
-    return header, len(line) + len(end)
+    except csv.Error as error:
+        problem = f"expected a header of CSV on one line: {error}"
+        raise DataInvalid(source.name, [problem]) from None
+    return [name.strip() for name in header], len(line) + len(end)
+
+
+def _check_types(
+    name: str, schema: Any, rules: Sequence[Rule], keep: Sequence[str]
+) -> None:
+    """keep: what is to be written as CSV, which holds no lists and the like."""
+    import pyarrow as pa
+
+    problems = []
+    for rule in rules:
+        kind = schema.field(rule.name).type
+        # A column without any value has a type of its own.
+        if not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_null(kind)
+        ):
+            problem = f"column {rule.name!r}: expected numbers, received {kind}"
+            problems.append(problem)
+    for column in keep:
+        field = schema.field(column)
+        if not _fits_csv(field):
+            problems.append(
+                f"column {column!r}: expected what CSV can hold, received {field.type};"
+                " leave it out of --keep, or write --format parquet"
+            )
+    if problems:
+        raise DataInvalid(name, problems)
+
+
+def _fits_csv(field: Any) -> bool:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    try:
+        pyarrow.csv.write_csv(pa.schema([field]).empty_table(), io.BytesIO())
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def open_parquet(place: Place, source: Source) -> Any:
@@ -103,43 +165,60 @@ def open_parquet(place: Place, source: Source) -> Any:
 
 
 def make_parts(
-    place: Place, sources: Sequence[Source], kind: str, begins: Sequence[int], size: int
+    place: Place,
+    sources: Sequence[Source],
+    kind: str,
+    begins: Sequence[int],
+    size: int,
+    columns: int,
 ) -> tuple[Part, ...]:
     """Parts of about `size` bytes each, in the order of the rows."""
     parts: list[Part] = []
     for source, begin in zip(sources, begins, strict=True):
         if kind == "csv":
-            cuts = [begin, *_line_ends(place, source, begin, size), source.size]
+            cuts = _cut_csv(place, source, begin, size, columns)
         else:
-            cuts = _row_groups(open_parquet(place, source).metadata, size)
+            cuts = _cut_row_groups(open_parquet(place, source).metadata, size)
         for start, stop in pairwise(cuts):
             if start < stop:
                 parts.append(Part(len(parts), source.name, start, stop))
     if not parts:
-        raise DataInvalid(place.uri, ["expected rows, received none"])
+        named = sources[0].name if len(sources) == 1 else place.uri
+        raise DataInvalid(named, ["expected rows, received none"])
     return tuple(parts)
 
 
-def _line_ends(place: Place, source: Source, begin: int, size: int) -> Iterator[int]:
-    """Places just behind a line's end, each the first beyond a multiple of `size`."""
-    last = begin
-    for wanted in range(begin + size, source.size, size):
-        at = max(wanted, last)
-        while at < source.size:
-            piece = place.read(source.name, at, min(at + LINE_BYTES, source.size))
-            found = piece.find(b"\n")
-            if found >= 0:
-                last = at + found + 1
-                yield last
-                break
-            at += len(piece)
+def _cut_csv(
+    place: Place, source: Source, begin: int, size: int, columns: int
+) -> list[int]:
+    """Where each part begins, and the last one ends; nothing when all lines are blank.
+
+    The whole file is read for it: only from its start on can be told which line breaks
+    are within a quoted cell.
+    """
+    # In a table of one column, a blank line is a row with a missing value.
+    blank = columns > 1
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal blank
+        for start in range(begin, source.size, BLOCK_BYTES):
+            stop = min(start + BLOCK_BYTES, source.size)
+            block = place.read(source.name, start, stop)
+            blank = blank and not block.strip(b"\r\n")
+            yield block
+
+    ends = [begin + end for end in row_ends(source.name, blocks(), size)]
+    return [] if blank else [begin, *ends, source.size]
 
 
-def _row_groups(metadata: Any, size: int) -> list[int]:
-    cuts, held = [0], 0
-    for group in range(metadata.num_row_groups):
-        held += metadata.row_group(group).total_byte_size
-        if held >= size:
-            cuts.append(group + 1)
-            held = 0
-    return [*cuts, metadata.num_row_groups]
+def _cut_row_groups(metadata: Any, size: int) -> list[int]:
+    """The same, by the numbers of the row groups."""
+    cuts, rows, held = [0], 0, 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows += group.num_rows
+        held += group.total_byte_size
+        if rows and held >= size:
+            cuts.append(number + 1)
+            rows = held = 0
+    return [*cuts, metadata.num_row_groups] if rows else cuts

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..artifacts.artifact import MISSING as MISSING
 from ..errors import DataInvalid
 from ..model.arrays import Floats
 from . import parquet
@@ -21,7 +22,6 @@ from .contract import Contract as Contract
 from .contract import check_learned as check_learned
 from .contract import read_contract as read_contract
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 PROBLEMS_SHOWN = 10
 PARQUET = {".parquet", ".pq"}
 FILL = "; `missing` in the contract can say what to put there"
