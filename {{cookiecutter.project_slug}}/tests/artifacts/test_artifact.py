@@ -11,6 +11,7 @@ from known import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     File,
+    Learned,
     build,
     check_file,
     read_manifest,
@@ -65,6 +66,19 @@ def test_a_version_from_before_there_was_a_reference_still_loads(
     version = f"{artifact.manifest.created:%Y%m%dT%H%M%SZ}-{sha256(content)[:12]}"
     content = content.replace(b'"version":""', f'"version":"{version}"'.encode())
     assert not read_manifest("here", content).reference
+
+
+def test_what_was_learned_before_is_kept_and_may_be_absent(artifact: Artifact) -> None:
+    """Absent in a first version, and in one that is older than the list."""
+    assert b'"earlier"' not in written(artifact)
+    made = artifact.manifest.provenance
+    assert made.learned == (Learned(made.data_sha256, made.split),)
+    for earlier in (msgspec.UNSET, (Learned("abc", {"method": "by row"}),)):
+        other = msgspec.structs.replace(made, continued_from="v1", earlier=earlier)
+        manifest = msgspec.structs.replace(artifact.manifest, provenance=other)
+        manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+        read = read_manifest("here", msgspec.json.encode(manifest))
+        assert read.provenance.learned == (*made.learned, *(earlier or ()))
 
 
 def test_an_edited_manifest_is_refused(artifact: Artifact) -> None:

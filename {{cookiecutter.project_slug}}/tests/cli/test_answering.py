@@ -181,6 +181,21 @@ def test_score_says_when_rows_were_bad_and_fails_when_all_were(
     assert run("score", source, tmp_path / "none").code == 1
 
 
+def test_score_refuses_what_would_be_lost_or_mixed(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    problem = f"expected a folder outside of {tmp_path}, which is the input"
+    assert run("score", tmp_path, tmp_path / "out") == (
+        1,
+        "",
+        f"error: {tmp_path / 'out'}: {problem}\n",
+    )
+    code, _, err = run("score", sample, tmp_path / "out", "--keep", "problem")
+    assert code == 1
+    assert err.startswith("error: --keep: expected none of the output's own [")
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_pyarrow_scoring_says_what_to_install(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,14 @@ def test_classes_are_shown_beside_what_they_were_taken_for(
     assert " ".join(lines[9].split()) == f"rush 1 1 1 {counts[1]} 0 {counts[1]} 0"
 
 
+def test_nothing_is_shown_without_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = Evaluation(rows=9, metrics={"r2": -1e-9})
+    manifest = msgspec.structs.replace(known(()).manifest, evaluation=nothing)
+    manifest = msgspec.structs.replace(manifest, baseline=nothing)
+    print_evaluation(manifest, [], as_json=False)
+    assert capsys.readouterr().out.splitlines()[1].split() == ["r2", "0.0000", "0.0000"]
+
+
 def test_evaluate_judges_by_the_rows_that_training_held_out(
     run: Run, store: Store, lenient: list[str]
 ) -> None:

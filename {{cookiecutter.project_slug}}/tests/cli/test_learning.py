@@ -88,14 +88,33 @@ def test_train_prints_json_for_programs(
 def test_train_goes_on_from_the_version_in_service(
     run: Run, store: Store, contract: Contract, lenient: list[str]
 ) -> None:
+    words = ("train", "--batch-rows", 50, *lenient)
+    assert run(*words).code == 0
     before = store.serving()
-    code, _, _ = run("train", "--update", "--batch-rows", 50, *lenient)
-    assert code == 0
+    assert run(*words, "--update").code == 0
     provenance = store.get().manifest.provenance
     assert provenance.continued_from == before
     key = "group" if contract.group else "time"
     method = f"by {key} {contract.key}" if contract.key else "by row"
     assert provenance.split["method"] == method
+
+
+@pytest.mark.skipif(
+    not hasattr(Estimator, "update"), reason="this model can't go on learning"
+)
+def test_after_an_update_the_first_file_is_judged_by_what_was_held_out_of_it(
+    run: Run,
+    store: Store,
+    cells: list[list[str]],
+    written: Written,
+    lenient: list[str],
+) -> None:
+    rows = store.get().manifest.evaluation.rows
+    today = written("today.csv", [cells[0], *cells[1::2]])
+    assert run("train", today, "--update", *lenient).code == 0
+    code, out, _ = run("evaluate", "--no-report", *lenient)
+    assert code == 0
+    assert out.endswith(f"\njudged by {rows} rows; version {store.serving()}\n")
 
 
 def test_going_on_from_nothing_is_refused(run: Run, tmp_path: Path) -> None:

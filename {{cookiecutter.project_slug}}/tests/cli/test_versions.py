@@ -123,13 +123,13 @@ def test_promote_needs_a_reason_when_the_gate_was_missed(
     )
     assert store.serving() == before
     said = f"{bad} is in service in {store.root} from the next start on\n"
-    assert run("models", "promote", bad, "--force", "an experiment") == (0, said, "")
-    assert store.pointer().serving.reason == "an experiment"
+    assert run("models", "promote", bad, "--force", "an\nexperiment") == (0, said, "")
+    assert store.pointer().serving.reason == "an\nexperiment"
     out = run("models", "list").out
     assert out.splitlines()[1].split()[4] == "forced"
     assert out.endswith(f"\n{bad} was forced: an experiment\n")
     rows = json.loads(run("models", "list", "--json").out)
-    assert [row["forced"] for row in rows] == ["an experiment", None]
+    assert [row["forced"] for row in rows] == ["an\nexperiment", None]
 
 
 def test_rollback_returns_to_what_served_before(

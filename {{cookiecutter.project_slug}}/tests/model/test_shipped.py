@@ -136,11 +136,11 @@ def test_batches_learn_well_enough_to_serve(plan: Plan) -> None:
 
 @pytest.mark.parametrize("batch_rows", [None, 50])
 def test_an_update_goes_on_from_the_stored_version(
-    plan: Plan, artifact: Artifact, batch_rows: int | None
+    plan: Plan, batch_rows: int | None
 ) -> None:
-    updated = train(
-        replace(plan, continue_from=artifact, batch_rows=batch_rows), "wine"
-    )
+    plan = replace(plan, batch_rows=batch_rows)
+    artifact = train(plan, "wine")
+    updated = train(replace(plan, continue_from=artifact), "wine")
     rows = updated.manifest.provenance.train_rows
     before = artifact.arrays
     assert updated.arrays["count"] == before["count"] + rows

@@ -126,6 +126,23 @@ def test_without_a_version_only_the_features_are_compared(
     assert said in run("drift", sample, sample).output
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_reference_without_any_value_of_a_column_is_compared_quietly(
+    filled: Path, artifact: Artifact, written: Written
+) -> None:
+    first = artifact.manifest.signature.features[0].name
+    with filled.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    place = header.index(first)
+    for row in rows:
+        row[place] = ""
+    result = run("drift", written("before.csv", [header, *rows]), filled)
+    assert result.exit_code == 1
+    verdicts = [line.split("  ")[-1].strip() for line in result.output.splitlines()]
+    assert verdicts[1] == "moved"
+    assert (verdicts.count("moved"), verdicts.count("not compared")) == (1, 1)
+
+
 def test_a_version_without_a_reference_says_what_to_give_instead(
     artifact: Artifact, store: Store, sample: Path
 ) -> None:

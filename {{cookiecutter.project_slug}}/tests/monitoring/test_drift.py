@@ -8,6 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from known import (
+    CLASSES,
+    FEATURES,
+    ROWS,
+    known,
+)
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
@@ -28,6 +34,9 @@ from {{cookiecutter.__package_name}}.monitoring.drift import (
     columns_of,
     filled,
     read_rows,
+)
+from {{cookiecutter.__package_name}}.monitoring.report import (
+    verdict_of,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     Table,
@@ -89,11 +98,11 @@ def test_values_that_go_missing_are_drift() -> None:
 
 
 def test_gaps_are_filled_where_the_contract_says_so() -> None:
-    known = [
+    features = [
         Feature("a", "", 0.0, 1.0, 2.0),
         Feature("b", "", 0.0, 1.0, 2.0, missing=7),
     ]
-    X = filled(np.array([[1.0, np.nan], [np.nan, 2.0]]), known)
+    X = filled(np.array([[1.0, np.nan], [np.nan, 2.0]]), features)
     np.testing.assert_array_equal(X, [[1.0, 7.0], [np.nan, 2.0]])
 
 
@@ -104,16 +113,35 @@ def test_a_constant_that_changes_has_moved() -> None:
     assert (found.moved, found.out_of_range) == (True, 1.0)
 
 
+def test_what_had_no_value_has_moved_when_there_are_some() -> None:
+    none, some = np.full((100, 1), np.nan), np.ones((100, 1))
+    for new, moved in ((some, True), (none, False)):
+        (found,) = between([FEATURES[0]], columns_of(none), new, large=0.0)
+        assert (found.moved, found.compared) == (moved, False)
+        assert verdict_of(found) == ("moved" if moved else "not compared")
+
+
+@pytest.mark.parametrize("classes", [CLASSES, ()])
+def test_answers_to_no_row_are_not_compared(classes: tuple[str, ...]) -> None:
+    """As where one feature is always missing: no row lacks nothing."""
+    artifact, none = known(classes), np.full((60, 2), np.nan)
+    for old, new in ((none, ROWS), (ROWS, none), (none, none)):
+        then = answers(artifact, old)
+        answered = (then, answers(artifact, new, then.bins), classes)
+        found = between(FEATURES, columns_of(old), new, answered=answered)[-1]
+        assert (found.psi, verdict_of(found)) == (0.0, "not compared")
+
+
 def test_a_version_is_a_reference_of_its_own(artifact: Artifact, table: Table) -> None:
     """Its manifest has bins only, so the test is that of counts."""
-    known, signature = artifact.manifest.reference, artifact.manifest.signature
-    assert known
-    before = [Column(bins) for bins in known.features]
+    reference, signature = artifact.manifest.reference, artifact.manifest.signature
+    assert reference
+    before = [Column(bins) for bins in reference.features]
     shifted = table.X.copy()
     shifted[:, 0] -= 2 * shifted[:, 0].std() or 1.0
     for X, expected in ((table.X, []), (shifted, [signature.features[0].name])):
-        now = answers(artifact, X, known.answers)
-        answered = (Column(known.answers), now, signature.classes)
+        now = answers(artifact, X, reference.answers)
+        answered = (Column(reference.answers), now, signature.classes)
         found = between(signature.features, before, X, answered=answered)
         assert [
             each.name for each in found if each.kind == "feature" and each.drifted
@@ -146,10 +174,28 @@ def test_a_parquet_file_is_read_like_a_csv_one(tmp_path: Path) -> None:
     assert X[41].tolist() == [5, 6.5]
     with pytest.raises(DataInvalid, match="header: expected column 'c'"):
         read_rows(path, ["a", "c"])
-    with pytest.raises(DataInvalid, match=r"expected a Parquet file: .*string"):
-        read_rows(path, ["other"])
     path.write_bytes(b"a,b\n")
     with pytest.raises(DataInvalid, match="expected a Parquet file: "):
+        read_rows(path, ["a"])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_text_in_a_parquet_file_is_read_cell_by_cell(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    path = tmp_path / "now.parquet"
+    a = pa.array(["abc", None, " 7", "1_0", *["5.5"] * 40]).cast(kind)
+    pq.write_table(pa.table({"a": a}), path)
+    (x,) = read_rows(path, ["a"]).T
+    np.testing.assert_array_equal(x, [math.nan, math.nan, 7, math.nan, *[5.5] * 40])
+
+
+def test_what_is_neither_text_nor_numbers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "now.parquet"
+    pq.write_table(pa.table({"a": [[1.0]] * 40}), path)
+    with pytest.raises(DataInvalid, match=r"expected a Parquet file: .*list"):
         read_rows(path, ["a"])
 
 

@@ -121,6 +121,32 @@ def test_a_feature_that_moved_is_named_and_no_other(
     assert seen["feature_out_of_range_total", LENGTH] == 0
 
 
+def test_a_feature_that_was_one_value_has_no_index_but_is_out_of_range(
+    artifact: Artifact,
+) -> None:
+    """An infinite limit would hide those of the other features on the dashboard."""
+    manifest = artifact.manifest
+    length, width = manifest.signature.features
+    constant = msgspec.structs.replace(length, minimum=13.0, maximum=13.0)
+    features = (constant, width)
+    reference = manifest.reference
+    known = (histogram(np.full(60, 13.0)), reference.features[1])
+    watch = Live(
+        msgspec.structs.replace(
+            manifest,
+            signature=msgspec.structs.replace(manifest.signature, features=features),
+            reference=Reference(known, reference.answers),
+        )
+    )
+    predict = watch.watched(artifact.predictor().predict)
+    ask_for_each(np.column_stack([np.full(60, 50.0), ROWS[:, 1]]), watch, predict)
+    seen = shown(watch)
+    assert seen["feature_out_of_range_total", LENGTH] == 60
+    drift = {key: value for key, value in seen.items() if key[0].startswith("drift")}
+    assert {key[-1] for key in drift} == {WIDTH, ""}
+    assert np.isfinite(list(drift.values())).all()
+
+
 def test_missing_values_are_counted_by_feature(watch: Live, predict: Predict) -> None:
     assert shown(watch)["feature_missing_total", LENGTH] == 0
     watch.lacks(LENGTH)

@@ -30,6 +30,7 @@ from known import (
 
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
+    Learned,
 )
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
@@ -53,6 +54,9 @@ from {{cookiecutter.__package_name}}.monitoring.verdict import (
 )
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
+)
+from {{cookiecutter.__package_name}}.training.dataset import (
+    digest,
 )
 
 
@@ -140,6 +144,9 @@ def test_a_service_with_a_shadow_says_how_often_they_agree(
         "40 requests compared, 0 dropped, 0 failed; mean difference 0\n"
         in result.output
     )
+    lines = result.output.splitlines()
+    assert lines[1].startswith("B ")
+    assert lines[3].startswith("as a shadow: "), "no table of nothing"
     assert "the same label for 100.00% of 40 rows (91.24% to 100.00%)" in result.output
     assert "B is undecided" in result.output
     assert "only a canary answers, or give --data" in result.output
@@ -213,6 +220,26 @@ def test_rows_that_one_version_has_learned_from_are_no_judge(
     )
     b = store.put(another(Artifact(manifest, artifact.files)))
     result = run(b, "--data", sample)
+    assert "has learned from rows of this file" in str(result.exception)
+
+
+def test_nor_are_rows_that_a_version_before_it_has_learned_from(
+    store: Store,
+    artifact: Artifact,
+    cells: list[list[str]],
+    written: Callable[[str, list[list[str]]], Path],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("ML_MODEL_URI", str(store.root))
+    today = written("today.csv", [cells[0], *cells[1::2]])
+    made = artifact.manifest.provenance
+    earlier = (Learned(digest(today), made.split), *made.learned)
+    third = msgspec.structs.replace(made, data_sha256="other", earlier=earlier)
+    manifest = msgspec.structs.replace(artifact.manifest, provenance=third)
+    b = store.put(another(Artifact(manifest, artifact.files)))
+    result = run(b, "--data", today)
     assert "has learned from rows of this file" in str(result.exception)
 
 

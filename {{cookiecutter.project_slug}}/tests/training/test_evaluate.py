@@ -242,6 +242,14 @@ def test_as_good_as_the_baseline_is_not_good_enough() -> None:
     ]
 
 
+def test_nothing_is_as_good_as_minus_zero() -> None:
+    """Which is what the mean of the target has for r2."""
+    nothing = Evaluation(rows=9, metrics={"r2": -0.0})
+    assert gate(nothing, nothing, Thresholds(better_than_baseline=("r2",))) == [
+        "r2 is 0, no better than the baseline's 0"
+    ]
+
+
 def test_a_metric_that_is_not_a_number_passes_no_line() -> None:
     broken = Evaluation(rows=100, metrics={"accuracy": math.nan, "log_loss": math.nan})
     every_line = Thresholds(

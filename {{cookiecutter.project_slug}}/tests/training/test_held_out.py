@@ -31,6 +31,7 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
     evaluate,
 )
 from {{cookiecutter.__package_name}}.training.held_out import (
+    ADOPTED,
     BY_CHANCE,
     possible_rows,
     unseen_rows,
@@ -81,6 +82,75 @@ def test_of_any_other_file_all_rows_are_unseen(
     summary, unseen = unseen_rows(artifact, other, contract)
     rows = len(table.y)
     assert (summary.rows, len(unseen.y)) == (rows, rows)
+
+
+@pytest.fixture
+def today(cells: list[list[str]], written: Written) -> Path:
+    """Some rows in a file of their own."""
+    return written("today.csv", [cells[0], *cells[1::2]])
+
+
+@GOES_ON
+def test_what_any_version_before_has_learned_from_stays_seen(
+    plan: Plan,
+    artifact: Artifact,
+    sample: Path,
+    today: Path,
+    cells: list[list[str]],
+    written: Written,
+) -> None:
+    another = written("another.csv", [cells[0], *cells[2::2]])
+    second = train(replace(plan, data=today, continue_from=artifact), "wine")
+    third = train(replace(plan, data=another, continue_from=second), "wine")
+    for learned, data in ((artifact, sample), (second, today)):
+        _, before = unseen_rows(learned, data, plan.contract)
+        summary, unseen = unseen_rows(third, data, plan.contract)
+        np.testing.assert_array_equal(unseen.X, before.X)
+        assert summary.rows == learned.manifest.provenance.train_rows
+        assert len(unseen.y) == learned.manifest.evaluation.rows
+
+
+@GOES_ON
+def test_who_goes_on_with_a_file_holds_out_the_same_rows_of_it(
+    plan: Plan, artifact: Artifact, today: Path
+) -> None:
+    then = artifact.manifest.provenance.split
+    second = train(replace(plan, data=today, continue_from=artifact), "wine")
+    with pytest.raises(TrainingImpossible) as refusal:
+        train(replace(plan, seed=7, continue_from=second), "wine")
+    assert str(refusal.value) == (
+        f"{plan.data}: version {second.manifest.version} has learned from this file; "
+        f"expected the split of then, method {then['method']}, test_share 0.25, "
+        f"seed 0, received method {then['method']}, test_share 0.25, seed 7, which "
+        "would judge by rows that it knows; give the same --seed, --test-share and "
+        "contract, --batch-rows only if it was by row, or a file of other rows"
+    )
+    third = train(replace(plan, continue_from=second), "wine").manifest
+    assert third.evaluation.rows == artifact.manifest.evaluation.rows
+
+
+@GOES_ON
+def test_an_adopted_model_is_no_reason_to_hold_out_certain_rows(
+    plan: Plan, artifact: Artifact
+) -> None:
+    adopted = with_provenance(artifact, split={"method": ADOPTED})
+    second = train(replace(plan, seed=7, continue_from=adopted), "wine")
+    assert second.manifest.provenance.split["seed"] == 7
+
+
+def test_a_version_that_forgot_what_it_went_on_from_says_so(
+    plan: Plan, artifact: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    forgetful = with_provenance(artifact, continued_from="v1")
+    unseen_rows(forgetful, plan.data, plan.contract)
+    said = "what v1 learned from is not known here: its rows count as unseen"
+    assert said in caplog.text
+
+
+def with_provenance(artifact: Artifact, **changes: object) -> Artifact:
+    made = msgspec.structs.replace(artifact.manifest.provenance, **changes)
+    manifest = msgspec.structs.replace(artifact.manifest, provenance=made)
+    return Artifact(manifest, artifact.files)
 
 
 @GOES_ON

@@ -29,6 +29,9 @@ from {{cookiecutter.__package_name}}.training.card import (
     model_card,
     summarise,
 )
+from {{cookiecutter.__package_name}}.training.comparison import (
+    Interval,
+)
 from {{cookiecutter.__package_name}}.training.dataset import (
     Column,
     Contract,
@@ -43,6 +46,9 @@ from {{cookiecutter.__package_name}}.training.evaluate import (
 )
 from {{cookiecutter.__package_name}}.training.held_out import (
     unseen_rows,
+)
+from {{cookiecutter.__package_name}}.training.page import (
+    shown,
 )
 from {{cookiecutter.__package_name}}.training.publish import (
     write,
@@ -297,6 +303,10 @@ def test_only_rows_that_neither_has_learned_from_compare(
     wider = msgspec.structs.replace(contract, features=features)
     refused = in_service(artifact, "", "other", sample, wider, table)
     assert "can't be asked the same: " in refused.said
+
+
+def test_a_difference_of_nothing_has_no_minus() -> None:
+    assert shown(Interval(-1e-9, -0.5, 0.5), "+") == "+0.0000 [−0.5000, +0.5000]"
 
 
 def test_a_long_name_leaves_room_for_the_picture() -> None:

@@ -211,9 +211,10 @@ def test_the_signature_holds_units_and_the_ranges_that_were_learned(line: Plan) 
 def test_an_update_goes_on_from_the_stored_version(
     line: Plan, batch_rows: int | None
 ) -> None:
+    line = replace(line, batch_rows=batch_rows)
     first = train(line, "line")
     files = dict(first.files)
-    again = train(replace(line, batch_rows=batch_rows, continue_from=first), "line")
+    again = train(replace(line, continue_from=first), "line")
     assert again.state["xx"] > first.state["xx"]
     assert again.manifest.provenance.continued_from == first.manifest.version
     assert first.files == files

@@ -109,11 +109,9 @@ def on_data(
 
 def check_unseen(a: "Artifact", b: "Artifact", data: Path) -> None:
     """Fails: ProjectError when the rows held out by one were learned by the other."""
-    from ..training.dataset import digest
+    from ..training.held_out import split_then
 
-    ours, theirs = a.manifest.provenance, b.manifest.provenance
-    learned = [made.data_sha256 == digest(data) for made in (ours, theirs)]
-    if any(learned) and not (all(learned) and ours.split == theirs.split):
+    if split_then(a, data) != split_then(b, data):
         raise ProjectError(
             f"{data}: a version has learned from rows of this file that the other has "
             "not seen; give rows that are new to both"
@@ -192,7 +190,9 @@ def remedy(found: "list[Measured]") -> str:
 
 
 def print_measured(a: str, b: str, found: "list[Measured]") -> None:
-    click.echo(f"A {a}\nB {b}\n")
+    click.echo(f"A {a}\nB {b}")
+    if not found:  # a shadow answers nobody
+        return
     rows = [["", "A", "B", "B - A, from", "to", "of", ""]]
     rows += [
         [
@@ -206,6 +206,7 @@ def print_measured(a: str, b: str, found: "list[Measured]") -> None:
         ]
         for each in found
     ]
+    click.echo()
     print_table(rows)
 
 

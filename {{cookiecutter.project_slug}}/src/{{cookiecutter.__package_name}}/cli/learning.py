@@ -131,9 +131,9 @@ def evaluate(
 ) -> None:
     """Judge a stored version by DATA against the thresholds, and that in service.
 
-    Of the file that the version learned from, only the rows that were held out then
-    are used; of any other file all rows. Exit code 1 when a threshold is missed.
-    Writes a report that opens in any browser, also when one is missed.
+    Of a file that the version learned from, or one that it goes on from, only the rows
+    that were held out then are used; of any other file all rows. Exit code 1 when a
+    threshold is missed. Writes a report that opens in any browser, also then.
     """
     need_training_packages()
     if not no_report:
@@ -246,7 +246,7 @@ def print_evaluation(
         return
     rows = [["metric", "model", "baseline"]]
     for name, value in evaluation.metrics.items():
-        rows.append([name, f"{value:.4f}", f"{baseline.metrics[name]:.4f}"])
+        rows.append([name, f"{value:z.4f}", f"{baseline.metrics[name]:z.4f}"])
     print_table(rows)
     if evaluation.per_class:
         click.echo()

@@ -83,14 +83,15 @@ def print_versions(manifests: Sequence["Manifest"], pointer: "Pointer | None") -
         gate = "missed" if manifest.gate_failures else "passed"
         if reason := forced(pointer, manifest.version):
             gate = "forced"
-            reasons.append(f"{manifest.version} was forced: {reason}")
+            line = " ".join(reason.split())
+            reasons.append(f"{manifest.version} was forced: {line}")
         rows.append(
             [
                 "*" if manifest.version == serving else "",
                 manifest.version,
                 f"{manifest.created:%Y-%m-%d %H:%M}",
                 gate,
-                *(f"{metrics[name]:.4f}" if name in metrics else "" for name in names),
+                *(f"{metrics[name]:z.4f}" if name in metrics else "" for name in names),
                 manifest.provenance.data_sha256[:12],
             ]
         )

@@ -119,7 +119,8 @@ def against_file(
 
     rules = read_contract(contract)
     old, new = (read_rows(path, rules.names) for path in (reference, current))
-    low, high = np.nanmin(old, axis=0), np.nanmax(old, axis=0)
+    # As nanmin and nanmax, but without a complaint where all is missing.
+    low, high = np.fmin.reduce(old), np.fmax.reduce(old)
     features = [
         Feature(name, "", float(low[j]), float(low[j]), float(high[j]))
         for j, name in enumerate(rules.names)
@@ -169,6 +170,7 @@ def print_findings_as_json(findings: "list[Finding]") -> None:
                     "missing_now": finding.missing_now,
                     "p_missing": finding.p_missing,
                     "out_of_range": finding.out_of_range,
+                    "compared": finding.compared,
                     "moved": finding.moved,
                     "lost": finding.lost,
                 }

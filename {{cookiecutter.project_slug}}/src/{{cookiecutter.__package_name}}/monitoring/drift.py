@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from ..artifacts.reference import Histogram, answers_of, count, histogram
 from ..errors import DataInvalid, ProjectError
 from ..model.arrays import Floats
 from .statistics import adjusted, chi_square, kolmogorov_smirnov, stability_index
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ALPHA = 0.01
 LARGE = 0.1  # a stability index below it is a shift that nobody cares about
@@ -64,6 +68,11 @@ class Finding:
     def drifted(self) -> bool:
         return self.moved or self.lost
 
+    @property
+    def compared(self) -> bool:
+        """Whether there were values then, and now."""
+        return any(self.before.counts) and any(self.now.counts)
+
 
 def read_rows(path: Path, names: Sequence[str]) -> Floats:
     """The named columns of a CSV or Parquet file; what is no finite number is NaN.
@@ -104,11 +113,27 @@ def read_parquet(path: Path, names: Sequence[str]) -> Floats:
     try:
         check_columns(path, names, pq.read_schema(path).names)
         table = pq.read_table(path, columns=list(names))
-        columns = [table[name].cast(pa.float64(), safe=False) for name in names]
+        columns = [numbers(table[name]) for name in names]
     except (OSError, pa.ArrowException) as error:
         first = str(error).partition("\n")[0]
         raise DataInvalid(path, [f"expected a Parquet file: {first}"]) from None
-    return np.column_stack([column.to_numpy() for column in columns])
+    return np.column_stack(columns)
+
+
+def numbers(column: "pa.ChunkedArray") -> Floats:
+    """(n,) with NaN for what is missing; text is read cell by cell, as in a CSV file.
+
+    Fails: ArrowException when it is neither text nor numbers.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return np.array([number(text) for text in column.to_pylist()], dtype=np.float64)
+    values: Floats = column.cast(pa.float64(), safe=False).to_numpy()
+    return values
 
 
 def check_columns(path: Path, names: Sequence[str], header: Sequence[str]) -> None:
@@ -136,12 +161,16 @@ def columns_of(X: Floats, like: Sequence[Histogram] | None = None) -> list[Colum
     found = []
     for j, x in enumerate(X.T):
         known = x[~np.isnan(x)]
-        bins = histogram(known) if like is None and len(known) else Histogram((), (0,))
-        if like is not None:
-            edges = like[j].edges
-            bins = Histogram(edges, tuple(count(known, edges).tolist()))
+        bins = bins_of(known, like[j] if like else None)
         found.append(Column(bins, known, len(x) - len(known)))
     return found
+
+
+def bins_of(values: Floats, like: Histogram | None) -> Histogram:
+    """(n,) without NaN; one empty bin where there is no value to find bins by."""
+    if like is not None:
+        return Histogram(like.edges, tuple(count(values, like.edges).tolist()))
+    return histogram(values) if len(values) else Histogram((), (0,))
 
 
 def answers(artifact: Artifact, X: Floats, like: Histogram | None = None) -> Column:
@@ -152,10 +181,7 @@ def answers(artifact: Artifact, X: Floats, like: Histogram | None = None) -> Col
     if classes:
         return Column(answers_of(outputs, len(classes)))
     values = outputs["value"]
-    if like is None:
-        return Column(histogram(values), values)
-    counted = count(values, like.edges)
-    return Column(Histogram(like.edges, tuple(counted.tolist())), values)
+    return Column(bins_of(values, like), values)
 
 
 def compare(
@@ -213,9 +239,13 @@ def judge(
 
 
 def has_left(finding: Finding, share: float) -> bool:
-    """A constant has one bin, and no index: it has moved when values differ from it."""
-    constant = len(finding.before.counts) == 1
-    return constant and finding.out_of_range >= share
+    """A constant has one bin, and no index: it has moved when values differ from it.
+
+    What had no value at all has moved when there are some.
+    """
+    empty = finding.missing_before == 1.0
+    gone = 1.0 - finding.missing_now if empty else finding.out_of_range
+    return len(finding.before.counts) == 1 and gone > 0.0 and gone >= share
 
 
 def between(

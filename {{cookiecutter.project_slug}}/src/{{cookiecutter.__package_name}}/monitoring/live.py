@@ -54,9 +54,14 @@ class Window:
         self.previous, self.current = self.current, np.zeros_like(self.current)
 
     def stability(self, alpha: float) -> tuple[float, float] | None:
-        """The index, and what chance alone would reach; None without a reference."""
+        """The index, and what chance alone would reach; None without a reference.
+
+        Nor has one bin an index: whatever comes falls into it.
+        """
         lately = self.previous + self.current
         if self.reference is None or not lately.any() or not self.reference.any():
+            return None
+        if len(lately) < 2:
             return None
         before, now = int(self.reference.sum()), int(lately.sum())
         chance = stability_by_chance(before, now, len(lately), alpha)

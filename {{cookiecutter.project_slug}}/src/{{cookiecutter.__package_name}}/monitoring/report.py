@@ -76,7 +76,8 @@ def shown_name(finding: Finding) -> str:
 
 def verdict_of(finding: Finding) -> str:
     words = ["moved"] * finding.moved + ["missing"] * finding.lost
-    return " and ".join(words) or "as before"
+    quiet = "as before" if finding.compared else "not compared"
+    return " and ".join(words) or quiet
 
 
 def row(finding: Finding) -> str:

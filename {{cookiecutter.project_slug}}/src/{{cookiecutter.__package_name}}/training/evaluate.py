@@ -225,6 +225,6 @@ def gate(
         better = ours > trivial if name in HIGHER_IS_BETTER else ours < trivial
         if not better:
             failures.append(
-                f"{name} is {ours:.4g}, no better than the baseline's {trivial:.4g}"
+                f"{name} is {ours:z.4g}, no better than the baseline's {trivial:z.4g}"
             )
     return failures

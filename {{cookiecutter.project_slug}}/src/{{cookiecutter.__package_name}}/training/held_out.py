@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifacts.artifact import Artifact
+from ..artifacts.artifact import Artifact, Split
 from ..errors import DataInvalid, TrainingImpossible
 from .dataset import Contract, Table, check_learned, digest, read_table
 from .split import BY_ROW, Summary, at_most, draw, repeated, split, split_method
@@ -24,32 +24,68 @@ def unseen_rows(
 ) -> tuple[Summary, Table]:
     """Rows of `data` that the version did not learn from, and what the rest was like.
 
-    The file it learned from is split again as it was then; of any other all rows are
-    unseen, and are their own prior.
+    A file it learned from, itself or before it went on, is split again as it was then;
+    of any other all rows are unseen, and are their own prior.
     """
     check_learned(contract, artifact.manifest)
     table = read_table(data, contract)
-    made = artifact.manifest.provenance
+    origin, made = artifact.manifest.provenance, split_then(artifact, data)
+    if origin.continued_from and not origin.earlier:
+        said = "what %s learned from is not known here: its rows count as unseen"
+        log.warning(said, origin.continued_from)
     learned, unseen = table, table
     summary = Summary(contract)
-    if digest(data) == made.data_sha256 and made.split["method"] != ADOPTED:
-        share, seed = float(made.split["test_share"]), int(made.split["seed"])
-        if made.split["method"] not in (BY_ROW, split_method(contract)):
+    if made is not None and made["method"] != ADOPTED:
+        share, seed = float(made["test_share"]), int(made["seed"])
+        if made["method"] not in (BY_ROW, split_method(contract)):
             raise DataInvalid(
                 "contract",
                 [
-                    f"expected a split {made.split['method']}, as that of version "
+                    f"expected a split {made['method']}, as that of version "
                     f"{artifact.manifest.version}, received {split_method(contract)}"
                 ],
             )
-        if made.split["method"] == BY_ROW:
+        if made["method"] == BY_ROW:
             learned, unseen = draw(table, contract, share, seed)
         else:  # a row's side by group or time does not depend on the size of a batch
             learned, unseen = split(table, contract, share, seed)
-        unseen = at_most(unseen, int(made.split.get("at_most", len(table.y))))
+        unseen = at_most(unseen, int(made.get("at_most", len(table.y))))
         unseen = without_leaks(unseen, repeated(unseen, learned), summary)
     summary.add(learned)
     return summary, unseen
+
+
+def split_then(artifact: Artifact, data: Path) -> Split | None:
+    """How `data` was split when the version, or one before it, learned from it.
+
+    None when none did. That of the latest holds for all: see `check_split`.
+    """
+    name, learned = digest(data), artifact.manifest.provenance.learned
+    return next((each.split for each in learned if each.data_sha256 == name), None)
+
+
+def check_split(previous: Artifact, data: Path, planned: Split) -> None:
+    """Who goes on with a file must hold out the rows that were held out before.
+
+    planned: method, test_share and seed.
+    Fails: TrainingImpossible when others would be, which were learned from.
+    """
+    made = split_then(previous, data)
+    if made is None or made["method"] == ADOPTED:
+        return
+    then = {name: made[name] for name in planned}
+    if then != planned:
+        raise TrainingImpossible(
+            f"{data}: version {previous.manifest.version} has learned from this file; "
+            f"expected the split of then, {told(then)}, received {told(planned)}, "
+            "which would judge by rows that it knows; give the same --seed, "
+            "--test-share and contract, --batch-rows only if it was by row, or a file "
+            "of other rows"
+        )
+
+
+def told(split: Split) -> str:
+    return ", ".join(f"{name} {value}" for name, value in split.items())
 
 
 def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:

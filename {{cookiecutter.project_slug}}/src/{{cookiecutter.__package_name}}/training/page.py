@@ -113,11 +113,8 @@ def compared(name: str, metrics: Iterable[Compared]) -> str:
 
 
 def shown(each: Interval, sign: str = "") -> str:
-    return (
-        f"{each.value:{sign}.4f} [{each.low:{sign}.4f}, {each.high:{sign}.4f}]".replace(
-            "-", "−"
-        )
-    )
+    numbers = [f"{x:{sign}z.4f}" for x in (each.value, each.low, each.high)]
+    return "{} [{}, {}]".format(*numbers).replace("-", "−")
 
 
 def classes(report: Report) -> str:

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ..artifacts.artifact import (
@@ -16,6 +17,7 @@ from ..artifacts.artifact import (
     Feature,
     Provenance,
     Signature,
+    Split,
 )
 from ..model.predictor import Predictor
 from .dataset import Contract, Table, digest
@@ -81,12 +83,13 @@ def expected(predictor: Predictor, described: Signature) -> Expected:
 def provenance(
     data: Path,
     train_rows: int,
-    split: dict[str, float | int | str],
+    split: Split,
     parameters: Mapping[str, Any],
     packages: Sequence[str],
     continued_from: Artifact | None = None,
 ) -> Provenance:
     """packages: those whose versions may decide what the model answers."""
+    previous = continued_from.manifest if continued_from else None
     return Provenance(
         data_source=data.name,
         data_sha256=digest(data),
@@ -99,7 +102,8 @@ def provenance(
         git_commit=git_commit(),
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in packages},
-        continued_from=continued_from.manifest.version if continued_from else None,
+        continued_from=previous.version if previous else None,
+        earlier=previous.provenance.learned if previous else msgspec.UNSET,
     )
 
 

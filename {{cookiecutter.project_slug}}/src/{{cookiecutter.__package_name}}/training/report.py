@@ -8,8 +8,8 @@ from ..errors import ProjectError
 from ..model.predictor import Predictor
 from .answers import Answers, Trivial
 from .comparison import Compared, Importance, compare, importances
-from .dataset import Contract, Table, digest
-from .held_out import unseen_rows
+from .dataset import Contract, Table
+from .held_out import split_then, unseen_rows
 from .split import repeated
 
 
@@ -103,7 +103,7 @@ def in_service(
     if not shared.any():
         return Service(f"{name} has learned from all of these rows.")
     said = f"{name} is judged by {shared.sum()} rows that neither has learned from."
-    if manifest.provenance.data_sha256 != digest(data):
+    if split_then(production, data) is None:
         said = (
             f"{name} learned from another file; rows of this one that were in that "
             f"would flatter it. Both are judged by {shared.sum()} rows."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from ..artifacts.artifact import Artifact, build
+from ..artifacts.artifact import Artifact, Split, build
 from ..artifacts.reference import Reference, answers_of
 from ..errors import TrainingImpossible
 from ..model import engine
@@ -26,7 +26,7 @@ from .evaluate import (
     gate,
 )
 from .gates import compare_with, cost_failures
-from .held_out import without_leaks
+from .held_out import check_split, without_leaks
 from .record import expected, provenance, signature
 from .split import (
     Summary,
@@ -97,6 +97,7 @@ def start(plan: Plan) -> Estimator:
     previous = plan.continue_from
     if previous is not None:
         check_learned(plan.contract, previous.manifest)
+        check_split(previous, plan.data, planned_split(plan))
         go_on = method(estimator, "from_arrays", "--update")
         go_on(previous.state, list(previous.manifest.signature.classes))
     if previous is not None or plan.batch_rows is not None:
@@ -266,13 +267,20 @@ def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
     return found
 
 
-def split_of(plan: Plan, summary: Summary) -> dict[str, float | int | str]:
-    """All that it takes to split the same data again."""
-    limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
+def planned_split(plan: Plan) -> Split:
+    """What decides which rows are held out."""
     return {
         "method": split_method(plan.contract, plan.batch_rows),
         "test_share": plan.test_share,
         "seed": plan.seed,
+    }
+
+
+def split_of(plan: Plan, summary: Summary) -> Split:
+    """All that it takes to split the same data again."""
+    limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
+    return {
+        **planned_split(plan),
         "repeated_rows_left_out": summary.repeated,
         **limit,
     }
