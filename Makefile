@@ -13,7 +13,7 @@ SOURCES := ml_service_template.py ml_service_team.py ml_service_link.py hooks te
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test prove pictures docs check judge format clean
+.PHONY: help setup demo test prove pictures docs check style judge format clean
 
 help: ## what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ pictures: setup ## the pictures of the page that the README shows
 docs: setup ## the template's site, strictly, into build/docs
 	$(UV) run --group docs sphinx-build --quiet --fail-on-warning --keep-going --nitpicky docs build/docs
 
-check: setup ## style of the template and of the product's sources
+check: setup style ## style of the template and of the product's sources
+
+# Without setup, which would take away what a test that runs has brought.
+style:
 	$(UV) run $(RUFF) $(SOURCES)
 	$(UV) run black --check --quiet $(SOURCES)
 
