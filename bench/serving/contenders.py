@@ -78,12 +78,8 @@ sys.argv[1:] = ["serve"]
 import_module(package + ".cli").main()
 """
 
-THE_LIMIT = peer(LIMIT, "the limit (constant)", UVICORN, {"constant": ""})
-
 MEASURED = [
-    THE_LIMIT,
-    # What reading the header alone costs.
-    replace(THE_LIMIT, name="limit-keys", title="the limit, sent an API key", key=KEY),
+    peer(LIMIT, "the limit (constant)", UVICORN, {"constant": ""}),
     product(OURS, "this template", OPEN_INFERENCE),
     product("ours-keys", "this template, API key", {"v1": V1_PATH}, KEY),
     replace(
