@@ -416,6 +416,24 @@ def test_another_answer_brings_its_files_and_takes_the_old_ones(rendered, update
     assert (code, shown) == (0, f"template {PRESENT}: nothing to do\n")
 
 
+def test_another_answer_gives_what_it_would_have_given_at_first(rendered, update):
+    fresh = rendered(PRESENT, engine="onnx").path
+    fresh = fresh.rename(fresh.with_name("fresh"))
+    project = rendered(PRESENT)
+    code, shown = update(project, "--no-checks", "--answer", "engine=onnx")
+    assert code == 0, shown
+    assert contents(project.path) == contents(fresh)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = {each.relative_to(folder): each for each in folder.rglob("*")}
+    return {
+        name.as_posix(): file.read_bytes()
+        for name, file in files.items()
+        if file.is_file() and name.parts[0] not in (".git", ".tools")
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
