@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from align.origin import Origin
 from align.render_worker import compile_once
 from allpairspy import AllPairs
 from cookiecutter import generate
@@ -256,3 +257,18 @@ def finished(
         each: finish(render(deploy=each), each, tmp_path_factory.mktemp(each))
         for each in TARGETS
     }
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """This template as a repository of its own, released once, as v0.1.0."""
+    from history import present_template
+
+    past = present_template(tmp_path_factory.mktemp("origin") / "template")
+    past.commit("v0.1.0")
+    return past
+
+
+@pytest.fixture(scope="session")
+def origin(template: Any, tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    return Origin.fetched(str(template.path), tmp_path_factory.mktemp("cache"))

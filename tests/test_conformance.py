@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,10 @@ from datetime import date, timedelta
 import pytest
 import yaml
 from align.judge import Verdict, differ, judge
-from align.origin import CannotJudge, Origin
+from align.origin import Origin
 from align.project import Render, is_owned, link_of
-from conftest import TEMPLATE, Rendered
-from history import GIT, Past, git, present_template
+from conftest import Rendered
+from history import GIT, Past, git
 
 TODAY = date(2026, 11, 22)
 POLICY = {"update_within_days": 90}
@@ -29,18 +28,6 @@ reason = "The generated client needs long lines"
 owner = "@ada"
 expires = {expires}
 """
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Past:
-    past = present_template(tmp_path_factory.mktemp("origin") / "template")
-    past.commit("v0.1.0")
-    return past
-
-
-@pytest.fixture(scope="module")
-def origin(template, tmp_path_factory) -> Origin:
-    return Origin.fetched(str(template.path), tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
@@ -336,11 +323,6 @@ def test_a_release_has_to_be_taken_within_the_days_of_the_policy(
     assert found.message.startswith(expected)
 
 
-def test_a_commit_that_the_template_does_not_have_is_one_line(origin):
-    with pytest.raises(CannotJudge, match=r"has no 'v9\.9\.9'; if it moved, correct"):
-        origin.commit("v9.9.9")
-
-
 def test_globs_are_read_as_cruft_reads_them():
     globs = ["data", "src/*/model", "**/*.md"]
     assert is_owned("data/deep/x.csv", globs)
@@ -348,66 +330,6 @@ def test_globs_are_read_as_cruft_reads_them():
     assert is_owned("docs/a/b.md", globs)
     assert not is_owned("src/wine/serving/model/x.py", globs)
     assert not is_owned("mydata/x.csv", globs)
-
-
-def test_a_check_never_touches_the_project_s_own_repository(template, tmp_path):
-    """Neither from a hook, which git tells where it is, nor when clones are damaged."""
-    command = [sys.executable, "-m", "cookiecutter", str(template.path), "--no-input"]
-    Rendered(tmp_path).succeeds(*command, "--output-dir", str(tmp_path))
-    mine = Past(tmp_path / "wine-classifier")
-    mine.commit("v0.1.0", "v7.0.0")
-    of_the_hook = {
-        "GIT_DIR": str(mine.path / ".git"),
-        "GIT_INDEX_FILE": str(mine.path / ".git" / "index"),
-        "GIT_WORK_TREE": str(mine.path),
-    }
-
-    def state() -> str:
-        asked = ["show-ref --head", "symbolic-ref HEAD", "config --list --local"]
-        asked += ["status --porcelain"]
-        return "\n".join(git(mine.path, *each.split()) for each in asked)
-
-    before = state()
-    for damage in (False, True):
-        if damage:
-            for clone in (mine.path / ".tools" / "template").glob("*.git"):
-                shutil.rmtree(clone)
-                clone.mkdir()
-        done = Rendered(mine.path).run("make", "template-check", **of_the_hook)
-        assert "as made" in done.stdout, done.stdout + done.stderr
-        assert done.returncode == 0
-        assert state() == before
-
-
-def test_only_releases_start_in_every_project(tmp_path):
-    """Not what is released to be tried, as v1.0.0-rc1; and 10 is more than 9."""
-    past = Past(tmp_path / "template")
-    past.commit("v0.9.0")
-    released = past.commit("v0.10.0")
-    past.commit("v0.11.0-rc1")
-    source = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools" / "template.py"
-    launcher = runpy.run_path(str(source))
-    git_of_launcher, newest = launcher["git"], launcher["newest_release"]
-    git_of_launcher.__globals__["CLONES"] = tmp_path
-    git_of_launcher("init", "--quiet", "--bare")
-    git_of_launcher("fetch", "--quiet", str(past.path), "+refs/tags/*:refs/tags/*")
-    assert newest() == released
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"template": "x", "commit": "y", "context": {"cookiecutter": []}}',
-        '{"template": ["x"], "commit": "y", "context": {"cookiecutter": {}}}',
-        '{"template": "x", "commit": "y", "context": []}',
-        "[]",
-        "{",
-    ],
-)
-def test_a_link_of_another_shape_is_one_line(tmp_path, text):
-    (tmp_path / ".cruft.json").write_text(text, encoding="utf-8")
-    with pytest.raises(CannotJudge, match="not what cruft writes"):
-        link_of(tmp_path)
 
 
 def test_files_in_another_encoding_are_judged(mine, verdict):
