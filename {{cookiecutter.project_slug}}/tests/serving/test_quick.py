@@ -1,6 +1,7 @@
 """The quick way through a large body: it never reads what the careful one would not."""
 
 import json
+import subprocess
 import sys
 from collections.abc import (
     Callable,
@@ -11,6 +12,12 @@ from contextlib import (
 from functools import (
     partial,
 )
+from importlib.util import (
+    find_spec,
+)
+from itertools import (
+    product,
+)
 
 import msgspec
 import numpy as np
@@ -19,6 +26,9 @@ import pytest
 from {{cookiecutter.__package_name}}.errors import (
     FieldInvalid,
     RequestError,
+)
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
 )
 from {{cookiecutter.__package_name}}.serving import (
     careful,
@@ -30,6 +40,7 @@ NAMES = ("a", "b", "c")
 MOST = 10_000
 ONES = b", ".join([b"1"] * 1500)
 ROWS = b", ".join([b"[1, 1, 1]"] * 500)
+PARSERS = [quick.by_msgspec, *([quick.by_simdjson] if find_spec("simdjson") else [])]
 
 
 def large(data: object, **changes: object) -> bytes:
@@ -39,10 +50,12 @@ def large(data: object, **changes: object) -> bytes:
     return json.dumps({"inputs": [tensor], "id": "x"}).encode()
 
 
-@pytest.fixture(params=[quick.SLICE, 40, 1])
+@pytest.fixture(params=product([quick.SLICE, 40, 1], PARSERS))
 def any_slice(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is; and so that every few numbers, or each one, are in another slice."""
-    monkeypatch.setattr(quick, "SLICE", request.param)
+    size, parse = request.param
+    monkeypatch.setattr(quick, "SLICE", size)
+    monkeypatch.setattr(quick, "parse", parse)
 
 
 def carefully(decoder: Callable[..., decode.Query], *arguments: object) -> decode.Query:
@@ -276,12 +289,26 @@ def test_a_slice_without_numbers_hides_no_comma() -> None:
         assert refusal(decode.decode_v2, body, 3, MOST) == expected
 
 
+def test_where_simdjson_is_missing_msgspec_reads() -> None:
+    """As with a Python that simdjson has no wheel for."""
+    ask = [
+        "import sys",
+        "sys.modules['simdjson'] = None",
+        f"import {quick.__name__} as quick",
+        "sys.exit(quick.parse is not quick.by_msgspec)",
+    ]
+    subprocess.run([sys.executable, "-c", "; ".join(ask)], check=True)
+
+
 FORMS = ["lists", "objects", "tensor", "cut", "no number", "ragged"]
 
 
+@pytest.mark.parametrize("parse", PARSERS)
 @pytest.mark.parametrize("form", FORMS)
 def test_no_call_keeps_the_others_waiting_for_a_whole_body(
-    form: str, monkeypatch: pytest.MonkeyPatch
+    form: str,
+    parse: Callable[[bytes], Floats],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Parsers keep the GIL, so what each is given at once has a limit."""
     n = 20_000
@@ -296,9 +323,9 @@ def test_no_call_keeps_the_others_waiting_for_a_whole_body(
         "ragged": large([*lists[1:], [1.25, 2.5]], shape=[n, 3]),
     }[form]
     given = []
-    parse, decode_json = quick.parsers.parse, careful.decode_json
+    decode_json = careful.decode_json
     monkeypatch.setattr(
-        quick.parsers, "parse", lambda text: given.append(len(text)) or parse(text)
+        quick, "parse", lambda text: given.append(len(text)) or parse(text)
     )
     for module in (decode, careful):
         monkeypatch.setattr(

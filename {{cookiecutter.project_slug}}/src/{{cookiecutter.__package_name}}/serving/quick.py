@@ -10,10 +10,12 @@ is wrong.
 import re
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+import msgspec
 import numpy as np
-import simdjson
 
 from ..model.arrays import Floats
 
@@ -39,10 +41,25 @@ class Parsers(threading.local):
     """A simdjson parser reuses its memory, so each thread has its own."""
 
     def __init__(self) -> None:
-        self.parse: Callable[[bytes], Any] = simdjson.Parser().parse
+        self.parse: Callable[[bytes], Any] = import_module("simdjson").Parser().parse
 
 
-parsers = Parsers()
+def by_simdjson(text: bytes) -> Floats:
+    return np.frombuffer(parsers.parse(text).as_buffer(of_type="d"))
+
+
+def by_msgspec(text: bytes) -> Floats:
+    decoder = lists_of_numbers if text.find(b"[", 1) > 0 else list_of_numbers
+    return np.array(decoder.decode(text), dtype=np.float64).ravel()
+
+
+lists_of_numbers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[list[float]])
+list_of_numbers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[float])
+if find_spec("simdjson"):
+    parsers = Parsers()
+    parse = by_simdjson
+else:  # it has no wheel for Python 3.14; msgspec takes longer
+    parse = by_msgspec
 
 
 def find_list(body: bytes, name: bytes) -> Place | None:
@@ -112,8 +129,8 @@ def numbers_at_once(body: bytes, place: Place, most: int) -> Floats | None:
 def numbers(text: bytes) -> Floats | None:
     """All numbers of a text that is JSON between two brackets."""
     try:
-        return np.frombuffer(parsers.parse(b"[%b]" % text).as_buffer(of_type="d"))
-    except (ValueError, TypeError, RuntimeError):
+        return parse(b"[%b]" % text)
+    except (ValueError, TypeError, RuntimeError, msgspec.DecodeError):
         return None
 
 
