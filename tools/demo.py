@@ -31,7 +31,9 @@ def main() -> None:
     project = render()
     for step in ("setup", "train", "evaluate"):
         show(f"make {step}")
-        subprocess.run(["make", step], cwd=project, env=ENVIRONMENT, check=True)
+        done = subprocess.run(["make", step], cwd=project, env=ENVIRONMENT, check=False)
+        if done.returncode != 0:
+            sys.exit(f"make {step} ended with {done.returncode}, as is said above.")
     port = free_port()
     show(f"PORT={port} make serve")
     with served(project, port) as address:
@@ -84,7 +86,8 @@ def wait_until_ready(address: str, service: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline:
         if service.poll() is not None:
             sys.exit(
-                f"The service ended with {service.returncode} before it was ready."
+                f"The service ended with {service.returncode} before it was ready. "
+                f"See {LOG}"
             )
         try:
             urllib.request.urlopen(f"{address}/v2/health/ready", timeout=1).close()
