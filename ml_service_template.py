@@ -28,15 +28,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 - pipx and uvx take what they find
     )
 
 import ml_service_team  # needs tomllib
+from ml_service_team import MENUS, QUESTIONS
 
-QUESTIONS = json.loads(
-    Path(__file__).with_name("cookiecutter.json").read_text(encoding="utf-8")
-)
-CHOICES = {
-    name: each
-    for name, each in QUESTIONS.items()
-    if isinstance(each, list) and not name.startswith("_")
-}
+CHOICES = {name: QUESTIONS[name] for name in MENUS}
 TEXT_LENGTH = {"project_name": 60, "description": 200, "author_name": 100}
 SLUG_LENGTH = 40
 SLUG = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,8 @@ from align.origin import Origin
 from align.project import link_of
 from align.project import render as rendered_again
 from history import Past, present_template
+
+import ml_service_team
 
 TEAM = """
 [policy]
@@ -103,3 +106,66 @@ def test_a_choice_that_the_team_does_not_allow_is_refused(make, tmp_path):
 
 def test_without_a_team_there_is_no_trace_of_one(render):
     assert "uv.toml" not in render().files()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[policy", "cannot be read: Expected ']'"),
+        ("policies = 1", "policies: expected one of the tables policy, defaults, "),
+        ("allowed = 1", "allowed: expected a table, as in [allowed], received 1"),
+        ("[policy]\nwithin = 1", "[policy] within: expected nothing but update_within"),
+        (
+            "[policy]\nupdate_within_days = '90'",
+            "[policy] update_within_days: expected a number of days, such as 90, "
+            "received '90'",
+        ),
+        (
+            "[defaults]\nauthor = 'Ada'",
+            "[defaults] author: expected one of author_name, author_email, github",
+        ),
+        ("[defaults]\nauthor_name = 1", "author_name: expected a text, received 1"),
+        (
+            "[allowed]\nlicence = ['MIT']",
+            "[allowed] licence: expected one of license, engine, deploy, received",
+        ),
+        (
+            "[allowed]\nengine = ['numpy']",
+            "[allowed] engine: expected a list of some of numba, jax, onnx, tvm, rec",
+        ),
+        ("[allowed]\nengine = []", "expected a list of some of numba"),
+        ("[registry]\nname = 'x'", "[registry] name: expected nothing but url"),
+        (
+            "[registry]\nurl = 'https://ada:secret@example.org/simple'",
+            "[registry] url: expected an address such as https://packages.example.org",
+        ),
+        ("[files]\n'../x' = ''", "[files] ../x: expected a path inside the project"),
+        ("[files]\n'C:/x' = ''", "[files] C:/x: expected a path inside the project"),
+        ("[files]\n'.git/x' = ''", "[files] .git/x: expected a path inside"),
+        ("[files]\n'docs/x.md' = 1", "[files] docs/x.md: expected a text, received 1"),
+    ],
+)
+def test_what_a_team_cannot_have_meant_is_told(tmp_path, text, told):
+    file = tmp_path / "team.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ImportError, match=re.escape(told)) as refused:
+        ml_service_team.read(file)
+    assert "team.toml" in str(refused.value)
+
+
+def test_all_faults_of_a_team_are_told_in_one_go_and_nothing_is_written(tmp_path):
+    past = present_template(tmp_path / "template")
+    past.write("team.toml", "[policies]\n[allowed]\nlicence = ['MIT']\n")
+    command = [sys.executable, "-m", "cookiecutter", str(past.path), "--no-input"]
+    done = subprocess.run(
+        [*command, "--output-dir", str(tmp_path / "out")],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "  policies: expected one of" in done.stdout + done.stderr
+    assert "  [allowed] licence: expected one of" in done.stdout + done.stderr
+    assert not (tmp_path / "out").exists()

@@ -14,6 +14,13 @@ def policy_of(origin: Origin) -> dict[str, Any]:
     newest = origin.newest()
     text = origin.text(origin.commit(newest), "team.toml")
     try:
-        return DEFAULTS | tomllib.loads(text).get("policy", {})
+        policy = DEFAULTS | tomllib.loads(text).get("policy", {})
     except ValueError as failure:
         raise CannotJudge(f"team.toml of {newest}: not TOML: {failure}") from failure
+    days = policy["update_within_days"]
+    if type(days) is not int or days < 1:
+        raise CannotJudge(
+            f"team.toml of {newest}: [policy] update_within_days: expected a number of "
+            f"days, such as 90, received {days!r}"
+        )
+    return policy
