@@ -1,7 +1,8 @@
 # `make setup` fetches uv into .tools when it is not installed; nothing else is touched.
 
 UV_VERSION := 0.13.9
-FETCHED := $(if $(shell command -v uv),,.tools/bin/uv)
+# Without the redirection make 4.2 and older look for a program called `command`.
+FETCHED := $(if $(shell command -v uv 2>/dev/null),,.tools/bin/uv)
 UV := $(or $(FETCHED),uv)
 PYTHON ?= python3
 # N999: the package's folder is a blank until it is rendered.

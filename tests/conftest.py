@@ -46,6 +46,7 @@ TOGETHER = {
     "test_contracts.py": "image",
     "test_docs.py": "site",
     "test_fleet.py": "fleet",
+    "test_registry.py": "registry",
     "test_rendering.py": "renders",
     "test_scoring.py": "scored",
 }

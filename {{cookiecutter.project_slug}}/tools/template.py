@@ -59,6 +59,9 @@ def main() -> int:
         sys.exit(f"template: .cruft.json can't be read: {failure!r}")
     for name in OF_A_HOOK:
         os.environ.pop(name, None)
+    # uv looks for a script's settings beside the script, not in this project.
+    if (settings := PROJECT / "uv.toml").is_file():
+        os.environ.setdefault("UV_CONFIG_FILE", str(settings))
     CLONES.mkdir(parents=True, exist_ok=True)
     git("init", "--quiet", "--bare")
     everything = ["+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*"]
