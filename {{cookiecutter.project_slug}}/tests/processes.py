@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import (
     Callable,
@@ -46,6 +47,12 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
 from {{cookiecutter.__package_name}}.model import (
     predictor,
 )
+from {{cookiecutter.__package_name}}.model.arrays import (
+    Floats,
+)
+from {{cookiecutter.__package_name}}.model.predictor import (
+    Outputs,
+)
 from {{cookiecutter.__package_name}}.serving import (
     routes,
     server,
@@ -61,13 +68,27 @@ if os.name == "posix":
 
 def serve(environment: dict[str, str], log: Path) -> None:
     """The command `serve`, with that environment, all it says in that file."""
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    binary = getattr(os, "O_BINARY", 0)  # else Windows ends lines twice
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | binary)
     os.dup2(out, 1)
     os.dup2(out, 2)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [MODEL_NAME, "serve"]
     cli.main()
+
+
+def serve_what_hangs(environment: dict[str, str], log: Path) -> None:
+    """The same, with a model that never comes back from many rows."""
+    predict = predictor.Predictor.predict
+
+    def hang(self: predictor.Predictor, X: Floats) -> Outputs:
+        if len(X) > 1000 and X.any():  # a warm-up's rows are zeros
+            threading.Event().wait()
+        return predict(self, X)
+
+    predictor.Predictor.predict = hang  # type: ignore[method-assign]
+    serve(environment, log)
 
 
 @dataclass
@@ -131,7 +152,11 @@ def wait_until_closed(port: int) -> None:
 
 
 @contextmanager
-def running(store: Store, **settings: object) -> Iterator[Running]:
+def running(
+    store: Store,
+    target: Callable[[dict[str, str], Path], None] = serve,
+    **settings: object,
+) -> Iterator[Running]:
     port = free_port()
     log = store.root.parent / f"log-{port}.jsonl"
     environment = {
@@ -142,7 +167,7 @@ def running(store: Store, **settings: object) -> Iterator[Running]:
         **{f"ML_{name.upper()}": str(each) for name, each in settings.items()},
     }
     log.touch()
-    process = PROCESSES.Process(target=serve, args=(environment, log))
+    process = PROCESSES.Process(target=target, args=(environment, log))
     process.start()
     try:
         yield Running(process, port, log)

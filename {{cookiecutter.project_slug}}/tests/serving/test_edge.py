@@ -588,3 +588,24 @@ def test_a_start_that_had_to_compile_what_was_compiled_ahead_says_so(
         pass
     said = f"2 {engine.COUNTED} had to be compiled, which slowed down the start; "
     assert caplog.text.count(said) == warned
+
+
+def test_a_model_that_turns_out_slow_leaves_the_event_loop(
+    ask: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warm-up asks rows of zeros, which may be the quick ones."""
+    service = ask.edge.service
+    limits = service.small, service.medium
+    monkeypatch.setattr(service_module, "LONG_S", 0.0)
+    assert [ask.v1([ask.row]).status_code for _ in range(4)] == [200] * 4
+    assert service.at_once > 0
+    monkeypatch.setattr(service_module, "LONG_S", 60.0)
+    ask.v1([ask.row])  # so it was a hiccup
+    monkeypatch.setattr(service_module, "LONG_S", 0.0)
+    try:
+        assert [ask.v1([ask.row]).status_code for _ in range(7)] == [200] * 7
+        assert (service.small, service.medium) == (0, 0)
+        said = "the model's answers take longer than at the warm-up: all requests go to"
+        assert caplog.text.count(said) == 1
+    finally:
+        service.small, service.medium = limits

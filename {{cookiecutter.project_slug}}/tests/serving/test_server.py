@@ -24,6 +24,7 @@ from processes import (
     post,
     rows,
     running,
+    serve_what_hangs,
     statuses,
     up_to,
     wait_until_closed,
@@ -123,6 +124,19 @@ def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
         service.wait_for("/v2/health/ready", 503)
         os.kill(service.process.pid, signal.SIGINT)
         assert service.end() == 0
+
+
+@POSIX
+def test_a_model_that_does_not_come_back_does_not_keep_it_from_ending(
+    store: Store,
+) -> None:
+    with running(store, serve_what_hangs, deadline_s=0.3) as service:
+        service.wait_for("/v2/health/ready", 200)
+        assert service.ask("POST", V1, rows(store, 10_000))[0] == 504
+        service.process.terminate()
+        assert service.end() == 0
+        last = service.logged()[-1]["event"]
+        assert last == "a model that does not come back is left behind"
 
 
 def test_idle_connections_are_closed_and_those_in_use_are_kept(store: Store) -> None:

@@ -1,8 +1,10 @@
 """A canary gets its share and a shadow its copies; neither can hurt the service."""
 
+import asyncio
 import io
 import json
 import logging
+import threading
 
 import msgspec
 import pytest
@@ -26,6 +28,9 @@ from {{cookiecutter.__package_name}}.errors import (
 )
 from {{cookiecutter.__package_name}}.serving import (
     service as service_module,
+)
+from {{cookiecutter.__package_name}}.serving import (
+    trial as trial_module,
 )
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
@@ -103,7 +108,7 @@ def test_the_slower_of_the_two_says_what_a_small_request_is(
     settings = Settings(canary_uri="other", canary_percent=50)
     for _ in range(2):
         with asking(artifact, settings, others={"other": other}) as ask:
-            assert ask.edge.service.small == 100
+            assert ask.edge.service.at_once == 100
 
 
 def test_the_answer_says_who_gave_it_and_so_do_metrics_and_log(
@@ -186,6 +191,73 @@ def test_a_trial_that_cannot_be_loaded_is_left_out_and_said_to_be(
         assert f"served without the {role}: it could not be loaded" in caplog.text
     errors = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert len(errors) == 2
+
+
+@pytest.mark.parametrize("role", ["canary", "shadow"])
+def test_a_trial_whose_store_is_slow_joins_when_it_can(
+    artifact: Artifact, other: Artifact, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setattr(trial_module, "PATIENCE_S", 0.01)
+    away = threading.Event()
+
+    def load(uri: str) -> Artifact:
+        if uri != "other":
+            return artifact
+        assert away.wait(20)
+        return other
+
+    async def tried() -> tuple[object, object]:
+        trial = new_service(Settings(**{f"{role}_uri": "other"}), load)
+        assert isinstance(trial, Trial)
+        await trial.start()
+        assert trial.predictor is not None
+        assert trial.stuck
+        before = getattr(trial, role)
+        away.set()
+        await asyncio.gather(*trial._starts)
+        trial.close()
+        return before, getattr(trial, role)
+
+    before, after = asyncio.run(tried())
+    assert before is None
+    assert after is not None
+
+
+def test_a_canary_that_never_ends_takes_no_slot_of_the_service(
+    artifact: Artifact, other: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "brief_body", lambda *_: 0)  # all to threads
+    settings = Settings(
+        canary_uri="other", canary_percent=50, max_in_flight=1, deadline_s=0.5
+    )
+    ended = threading.Event()
+    with asking(artifact, settings, others={"other": other}) as ask:
+        theirs = other.manifest.version
+        keys = [str(key) for key in range(20)]
+        by = {key: answered_by(ask, key) for key in keys}
+        canary = next(key for key in keys if by[key] == theirs)
+        ours = next(key for key in keys if by[key] != theirs)
+        monkeypatch.setattr(ask.edge.service.canary, "predict", lambda _: ended.wait())
+        ask.headers = {"x-canary-key": canary}
+        assert ask.v1([ask.row]).status_code == 504
+        assert scrape(ask)["requests_in_flight", ()] == 1
+        ask.headers = {"x-canary-key": ours}
+        assert ask.v1([ask.row]).status_code == 200
+        ended.set()
+
+
+def test_a_fault_of_the_canary_is_found_by_the_id_of_its_request(
+    artifact: Artifact, other: Artifact, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(canary_uri="other", canary_percent=100)
+    with asking(artifact, settings, others={"other": other}) as ask:
+        canary = ask.edge.service.canary
+        canary.predict = lambda X: 1 / 0
+        answer = ask.v1([ask.row])
+    said = f"request {answer.headers['x-request-id']} by version {canary.version}"
+    [failed] = [each for each in caplog.records if said in each.getMessage()]
+    assert failed.exc_info is not None
+    assert failed.exc_info[0] is ZeroDivisionError
 
 
 def test_a_service_without_a_model_tries_nothing(other: Artifact) -> None:

@@ -36,8 +36,21 @@ class Reply(msgspec.Struct):
     version: str = ""  # which answered, where there is more than one
 
 
-def explain(error: Exception, failed: str) -> Reply:
+class FailedBy(Exception):
+    """A fault of our own (its cause), where there is more than one version."""
+
+    def __init__(self, version: str, cause: Exception) -> None:
+        self.version = version
+        self.__cause__ = cause
+        super().__init__(f"version {version} failed")
+
+
+def explain(error: BaseException, failed: str) -> Reply:
     """A refusal; what is no named failure is our own fault, and goes into the log."""
+    if isinstance(error, FailedBy) and error.__cause__:
+        reply = explain(error.__cause__, f"{failed} by version {error.version}")
+        reply.version = error.version
+        return reply
     if isinstance(error, errors.ProjectError):
         return refuse(error)
     log.error("%s failed", failed, exc_info=error)

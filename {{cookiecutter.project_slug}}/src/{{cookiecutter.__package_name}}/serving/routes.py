@@ -34,7 +34,7 @@ from ..errors import (
 from ..model import engine
 from . import openapi
 from .decode import INPUT
-from .failures import Reply, error_body, explain, refuse
+from .failures import FailedBy, Reply, error_body, explain, refuse
 from .service import Service, Steps
 
 INFERENCE_REFUSALS = openapi.refusals(400, 408, 413, 415, 504)
@@ -181,7 +181,10 @@ def add_inference(api: FastAPI, service: Service) -> None:
         body = await service.bodies.read(headers, request.receive)
         if "version" in request.path_params:  # that one, and no canary
             return to_response(await Service.respond(service, steps, body, headers))
-        return to_response(await service.respond(steps, body, headers))
+        try:
+            return to_response(await service.respond(steps, body, headers))
+        except FailedBy as failure:
+            return to_response(explain(failure, "a request"))
 
     async def predict(request: Request) -> Response:
         """Predict rows given as lists of numbers, or as objects by feature name."""

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import math
+import os
 import socket
 import sys
 import time
@@ -82,11 +83,21 @@ class Server(uvicorn.Server):
         ticking = asyncio.create_task(self._tick())
         await super().shutdown(sockets)
         ticking.cancel()
+        if self.edge.service.stuck:
+            leave()
 
     async def _tick(self) -> None:
         while True:
             await self.on_tick(1)
             await asyncio.sleep(0.1)
+
+
+def leave() -> None:
+    """End in spite of a thread that computes on: Python would wait until it is done."""
+    log.warning("a model that does not come back is left behind")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:

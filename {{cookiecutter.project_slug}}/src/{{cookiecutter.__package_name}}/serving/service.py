@@ -21,7 +21,7 @@ from .cpu import threads
 from .decode import decode_v1, decode_v2
 from .encode import encode_v1, encode_v2
 from .failures import Reply
-from .limits import TURN_S, Workers, brief_body
+from .limits import TURN_S, Result, Workers, brief_body
 from .rules import Rules
 from .validate import validate
 
@@ -40,6 +40,10 @@ RETRY_AFTER_S, RETRY_AT_MOST_S = 1.0, 30.0
 # Bytes up to which a body may be answered in the event loop, as one of its turns.
 MEDIUM = 131_072
 
+# The warm-up judges by rows of zeros. A model that takes this long for real ones, many
+# times in a row, would keep everybody waiting: one such answer may be a hiccup.
+LONG_S, LONG_IN_A_ROW = 0.02, 5
+
 JSON_TYPES = {b"application/json", b"application/octet-stream"}
 
 
@@ -51,9 +55,12 @@ class Service:
 
     small, medium: bytes up to which a body is answered in the event loop, at once or
     when its turn comes. By what the model takes they are less; measured, not set.
+    role: what the log calls its model.
     """
 
-    def __init__(self, settings: Settings, load: Callable[[], Artifact]) -> None:
+    def __init__(
+        self, settings: Settings, load: Callable[[], Artifact], role: str = "model"
+    ) -> None:
         self.settings = settings
         self.name = MODEL_NAME
         self.phase: Phase = "starting"
@@ -75,6 +82,24 @@ class Service:
         self.small = min(SMALL, settings.max_body_bytes)
         self.medium = min(MEDIUM, settings.max_body_bytes)
         self.load = load
+        self.role = role
+        self._long = 0  # answers in a row that took long
+        self._starting = False
+
+    @property
+    def at_once(self) -> int:
+        """Bytes up to which `answer` may be called."""
+        return self.small
+
+    @property
+    def pools(self) -> list[Workers]:
+        """All who compute for its requests."""
+        return [self.workers]
+
+    @property
+    def stuck(self) -> bool:
+        """Is a thread still at a prediction, or at the start?"""
+        return self.workers.taken > 0 or self._starting
 
     @property
     def loading(self) -> bool:
@@ -99,10 +124,10 @@ class Service:
         try:
             artifact = await self._fetch()
             predictor = artifact.predictor()
-            await asyncio.to_thread(self._warm_up, predictor)
+            await self._beside(lambda: self._warm_up(predictor))
         except Exception:
             self.phase = "failed to start"
-            log.exception("the model can't be served")
+            log.exception("the %s can't be served", self.role)
             return
         self.outputs = predictor.outputs
         self.live = Live(artifact.manifest)
@@ -132,8 +157,8 @@ class Service:
         self.small = min(limit, brief_body(predict, width, limit))
         if self.small < limit:
             self.medium = self.small
-            said = "the model is slow: requests of more than %d bytes go to threads"
-            log.info(said, self.small)
+            said = "the %s is slow: requests of more than %d bytes go to threads"
+            log.info(said, self.role, self.small)
             return
 
         def answer(X: Floats) -> bytes:  # of many rows, writing takes longest
@@ -144,13 +169,26 @@ class Service:
         limit = self.medium
         self.medium = min(limit, brief_body(answer, width, limit, TURN_S))
 
+    async def _beside(self, work: Callable[[], Result]) -> Result:
+        """In a thread, which is left behind when the start is given up."""
+
+        def watched() -> Result:
+            try:
+                return work()
+            finally:
+                self._starting = False
+
+        self._starting = True
+        return await asyncio.to_thread(watched)
+
     async def _fetch(self) -> Artifact:
         wait_s = RETRY_AFTER_S
         while True:
             try:
-                return await asyncio.to_thread(self.load)
+                return await self._beside(self.load)
             except StoreUnreachable as error:
-                log.error("no model yet, next try in %g s: %s", wait_s, error)
+                said = "no %s yet, next try in %g s: %s"
+                log.error(said, self.role, wait_s, error)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_AT_MOST_S)
 
@@ -174,23 +212,43 @@ class Service:
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """Run the steps here when that is quick, in turn or in a thread when not."""
-        try:
-            if b"content-encoding" in headers or len(body) > self.medium:
+        if b"content-encoding" in headers or len(body) > self.medium:
+            try:
                 return await self.workers.run(steps, body, headers)
-            if len(body) > self.small:
-                return await self.workers.in_turn(steps, body, headers)
-            return steps(body, headers)
-        except FieldInvalid as error:
-            self.count_missing(error)
-            raise
+            except FieldInvalid as error:
+                self.count_missing(error)
+                raise
+        if len(body) > self.small:
+            return await self.workers.in_turn(self._here, steps, body, headers)
+        return self._here(steps, body, headers)
 
     def answer(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """As `respond` does with what is small and not compressed, without a wait."""
+        return self._here(steps, body, headers)
+
+    def _here(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
+        """In the event loop, as long as that takes no longer than the warm-up said."""
+        began = time.perf_counter()
         try:
             return steps(body, headers)
         except FieldInvalid as error:
             self.count_missing(error)
             raise
+        finally:
+            if time.perf_counter() - began < LONG_S:
+                self._long = 0
+            else:
+                self._took_long()
+
+    def _took_long(self) -> None:
+        self._long += 1
+        if self._long == LONG_IN_A_ROW:
+            self.small = self.medium = 0
+            log.warning(
+                "the %s's answers take longer than at the warm-up: all requests go to "
+                "threads from now on",
+                self.role,
+            )
 
     def count_missing(self, error: FieldInvalid) -> None:
         if error.missing is not None and self.live is not None:

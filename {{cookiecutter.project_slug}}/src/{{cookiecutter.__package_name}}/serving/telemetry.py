@@ -145,7 +145,7 @@ class Telemetry:
             InfoMetricFamily,
         )
 
-        service, workers = self.service, self.service.workers
+        service, pools = self.service, self.service.pools
         version = service.version
         requests = CounterMetricFamily(
             "http_requests", "Finished requests.", labels=["route", "code", "version"]
@@ -167,11 +167,13 @@ class Telemetry:
         rows.add_metric([], self.rows)
         yield rows
         shed = CounterMetricFamily("requests_shed", "Refused because all was taken.")
-        shed.add_metric([], workers.shed)
+        shed.add_metric([], sum(each.shed for each in pools))
         yield shed
+        in_flight = sum(each.in_flight for each in pools)
+        queued = sum(each.queued for each in pools)
         for name, about, value in (
-            ("requests_in_flight", "Larger requests begun.", workers.in_flight),
-            ("requests_queued", "Larger requests that wait.", workers.queued),
+            ("requests_in_flight", "Larger requests begun.", in_flight),
+            ("requests_queued", "Larger requests that wait.", queued),
             ("model_ready", "1 when ready, else 0.", int(service.ready)),
             ("kernel_compilations", "Programs compiled or loaded.", compilations()),
         ):

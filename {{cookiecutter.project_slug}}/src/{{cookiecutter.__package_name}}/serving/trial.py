@@ -5,6 +5,7 @@ something else, is left out: the log and `trial_ready` say so, and the service i
 without it.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from ..artifacts.artifact import Artifact, Manifest
-from ..errors import SettingInvalid
+from ..errors import ProjectError, SettingInvalid
 from ..settings import Settings
-from .failures import Reply, explain
+from .failures import FailedBy, Reply, refuse
+from .limits import Workers
 from .service import Headers, Service, Steps
 from .shadow import Shadow
 
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 # What a request is assigned by: the first of these that it has, else by lot.
 KEYS = (b"x-canary-key", b"x-request-id")
 KEY_BYTES = 8
+
+# So long a start waits for what is tried, so that the share is right from the first.
+PATIENCE_S = 5.0
 
 
 def new_service(settings: Settings, load: Callable[[str], Artifact]) -> Service:
@@ -48,7 +53,7 @@ class Trial(Service):
     def __init__(self, settings: Settings, load: Callable[[str], Artifact]) -> None:
         super().__init__(settings, partial(load, settings.model_uri))
         self.candidates = {
-            role: Service(settings, partial(load, uri))
+            role: Service(settings, partial(load, uri), role)
             for role, uri in (
                 ("canary", settings.canary_uri),
                 ("shadow", settings.shadow_uri),
@@ -57,48 +62,72 @@ class Trial(Service):
         }
         self.canary: Service | None = None
         self.shadow: Shadow | None = None
+        self._starts: list[asyncio.Task[None]] = []
         self._below = int(settings.canary_percent / 100 * 256**KEY_BYTES)
         self._salt = b""
 
     async def start(self) -> None:
+        """Candidates get a moment, and then the service is ready without them.
+
+        One whose store is slow or away, or that is slow itself, joins when it can.
+        """
         await super().start()
-        if self.manifest is None or self.predictor is None:
+        if self.manifest is None:
             return
-        found: dict[str, Service] = {}
-        for role, candidate in self.candidates.items():
-            await candidate.start()
-            reason = reason_against(candidate.manifest, self.manifest)
-            if reason:
-                log.error("served without the %s: %s", role, reason)
-            else:
-                found[role] = candidate
-                log.info("version %s is tried as the %s", candidate.version, role)
-        if shadow := found.get("shadow"):
-            self.shadow = Shadow(self.predictor, shadow)
-            self.predict = self.shadow.beside(self.predict)
-            self.shadow.start()
-        if canary := found.get("canary"):
-            self._salt = canary.version.encode()[:64]
-            self.canary = canary
-            self.small = min(self.small, canary.small)
-            self.medium = min(self.medium, canary.medium)
+        self._starts = [
+            asyncio.create_task(self._try(role, candidate, self.manifest))
+            for role, candidate in self.candidates.items()
+        ]
+        await asyncio.wait(self._starts, timeout=PATIENCE_S)
+
+    async def _try(self, role: str, candidate: Service, serving: Manifest) -> None:
+        await candidate.start()
+        reason = reason_against(candidate.manifest, serving)
+        if reason:
+            log.error("served without the %s: %s", role, reason)
+            return
+        log.info("version %s is tried as the %s", candidate.version, role)
+        if role == "shadow":
+            self._begin_shadow(candidate)
+        else:
+            self._salt = candidate.version.encode()[:64]
+            self.canary = candidate
+
+    def _begin_shadow(self, candidate: Service) -> None:
+        assert self.predictor is not None  # noqa: S101  for mypy
+        self.shadow = Shadow(self.predictor, candidate)
+        self.predict = self.shadow.beside(self.predict)
+        self.shadow.start()
+
+    @property
+    def at_once(self) -> int:
+        """What the slower of the two says, since it may be any of them."""
+        return min(self.small, self.canary.small) if self.canary else self.small
+
+    @property
+    def pools(self) -> list[Workers]:
+        return [self.workers, *(each.workers for each in self.candidates.values())]
+
+    @property
+    def stuck(self) -> bool:
+        return super().stuck or any(each.stuck for each in self.candidates.values())
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """As the service does; failures are answered too, so each has a version."""
+        """As the service does, by the slots of whom it is assigned to."""
         service, steps = self._assign(steps, headers)
         try:
-            reply = await super().respond(steps, body, headers)
-        except Exception as error:  # noqa: BLE001  explain logs it
-            reply = explain(error, f"version {service.version}")
+            reply = await Service.respond(service, steps, body, headers)
+        except Exception as error:  # noqa: BLE001  failure raises it again
+            reply = failure(service, error)
         reply.version = service.version
         return reply
 
     def answer(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         service, steps = self._assign(steps, headers)
         try:
-            reply = super().answer(steps, body, headers)
-        except Exception as error:  # noqa: BLE001  explain logs it
-            reply = explain(error, f"version {service.version}")
+            reply = Service.answer(service, steps, body, headers)
+        except Exception as error:  # noqa: BLE001  failure raises it again
+            reply = failure(service, error)
         reply.version = service.version
         return reply
 
@@ -122,6 +151,10 @@ class Trial(Service):
 
     def close(self) -> None:
         super().close()
+        for start in self._starts:
+            start.cancel()
+        for candidate in self.candidates.values():
+            candidate.close()
         if self.shadow is not None:
             self.shadow.stop()
 
@@ -140,6 +173,13 @@ class Trial(Service):
         yield ready
         if self.shadow is not None:
             yield from self.shadow.collect()
+
+
+def failure(service: Service, error: Exception) -> Reply:
+    """A refusal, which has a version too. Fails: FailedBy, when it is our own fault."""
+    if isinstance(error, ProjectError):
+        return refuse(error)
+    raise FailedBy(service.version, error)
 
 
 def reason_against(candidate: Manifest | None, serving: Manifest) -> str:

@@ -115,7 +115,7 @@ class Protocol(HttpToolsProtocol):
             and b"host" in self.asked
             and len(self.asked) == len(self.headers)  # none came twice
             and NOT_AS_IT_IS.isdisjoint(self.asked)
-            and int(self.asked.get(b"content-length", b"0")) <= service.small
+            and int(self.asked.get(b"content-length", b"0")) <= service.at_once
         )
         # An earlier request of the connection is answered first, and a client that does
         # not read its answers gets no more of them.
