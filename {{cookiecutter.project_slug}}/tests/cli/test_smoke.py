@@ -197,6 +197,19 @@ def test_the_canary_of_these_tests_would_have_answered_otherwise(
     assert answer["outputs"][0]["data"] != artifact.manifest.expected.outputs["label"]
 
 
+def test_each_check_is_printed_as_soon_as_it_is_done(smoke: Smoke) -> None:
+    printed: dict[str, str] = {}
+
+    def tamper(path: str, status: int, body: bytes) -> tuple[int, bytes]:
+        printed[path] = smoke.capsys.readouterr().out
+        return status, body
+
+    smoke.bridge.tamper = tamper
+    smoke()
+    assert printed["/v2/health/live"] == "check           ms  found\n"
+    assert re.fullmatch(r"live        ok  [ \d]\d+  200\n", printed["/v2/health/ready"])
+
+
 def test_json_says_the_same(smoke: Smoke) -> None:
     code, out, _ = smoke("--json")
     said = json.loads(out)
@@ -302,8 +315,10 @@ def test_it_waits_for_a_service_that_is_starting(smoke: Smoke) -> None:
         return (starting.pop(), b"") if starting else (status, body)
 
     smoke.bridge.tamper = tamper
-    assert smoke("--timeout", "20")[0] == 0
-    assert starting == []
+    code, _, err = smoke("--timeout", "20")
+    assert (code, starting) == (0, [])
+    waiting = f"waiting up to 20 s for {smoke.bridge.address} to be ready: "
+    assert err == f"{waiting}/v2/health/live: 502 ''\n", "once"
 
 
 def test_nobody_there_is_told_after_the_time_is_up(smoke: Smoke) -> None:

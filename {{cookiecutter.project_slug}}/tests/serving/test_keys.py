@@ -91,6 +91,28 @@ def test_a_damaged_file_never_opens_the_door_nor_ends_the_rotation(
     assert not accepts(keys, "first")
 
 
+def test_a_file_that_may_be_read_later_is_read_without_a_new_stamp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text("first")
+    keys = Keys("", str(file))
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    for fault, rotated in enumerate(["second", "of the third"], start=1):
+        file.write_text(rotated)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_text", refuse)
+            keys.refresh()
+            keys.refresh()
+        assert caplog.text.count("the old keys stay: [Errno 13]") == fault
+        assert not accepts(keys, rotated)
+        keys.refresh()
+        assert accepts(keys, rotated)
+
+
 def test_a_file_may_have_a_byte_order_mark_and_indents(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_bytes(b"\xef\xbb\xbffirst\n  # note\n  second \n")

@@ -50,6 +50,39 @@ class Line:
         return {"value": X[:, 0] + self.offset}
 
 
+class Clock:
+    """Time that passes only while somebody waits or computes."""
+
+    def __init__(self, minutes: float) -> None:
+        self.now, self.end = 0.0, minutes * 60
+
+    def read(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now >= self.end
+
+
+class Slow(Sure):
+    """A fifth of a second for each request, by its clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(0.9)
+        self.clock = clock
+        self.asked: list[float] = []
+
+    def predict(self, X: Floats) -> Outputs:
+        self.asked.append(self.clock.now)
+        self.clock.now += 0.2
+        return super().predict(X)
+
+
+def compare_all(found: Shadow) -> None:
+    while found.compare():
+        pass
+
+
 def candidate(predictor: object, edges: tuple[float, ...] = ()) -> SimpleNamespace:
     reference = Reference((), Histogram(edges, (1,) * (len(edges) + 1)))
     manifest = SimpleNamespace(reference=reference)
@@ -64,7 +97,7 @@ def test_changed_labels_and_distances_are_counted_by_row() -> None:
     found = Shadow(Sure(0.9), candidate(Sure(0.9, flipped_above=5)))
     predict = found.beside(found._serving.predict)
     assert predict(column(-1, 1, 9))["probabilities"][2].argmax() == 1, "ours"
-    found.compare()
+    compare_all(found)
     assert found.answers.tolist() == [[1, 0], [1, 1]]
     assert found.rows == 3
     assert found.difference == pytest.approx(0.8)
@@ -75,7 +108,7 @@ def test_changed_labels_and_distances_are_counted_by_row() -> None:
 def test_numbers_differ_in_units_of_their_span() -> None:
     found = Shadow(Line(0), candidate(Line(5), edges=(10.0, 20.0, 60.0)))
     found.beside(Line(0).predict)(column(1, 2))
-    found.compare()
+    compare_all(found)
     assert found.difference == pytest.approx(2 * 0.1)
     assert found.answers.size == 0
 
@@ -86,7 +119,7 @@ def test_what_does_not_fit_is_dropped_and_counted() -> None:
     for _ in range(shadow.WAITING + 7):
         predict(column(1))
     assert found.dropped == 7
-    found.compare()
+    compare_all(found)
     assert found.compared == shadow.WAITING
     predict(column(1))
     assert found.dropped == 7
@@ -106,9 +139,72 @@ def test_a_shadow_that_fails_is_logged_once_and_counted(
     found = Shadow(Sure(0.9), candidate(SimpleNamespace(predict=None)))
     for _ in range(3):
         found.beside(Sure(0.9).predict)(column(1))
-    found.compare()
+    compare_all(found)
     assert (found.failed, found.compared) == (3, 0)
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "received"),
+    [
+        (np.array([[0.1, 0.2, 0.7]]), "of the shape (1, 3)"),
+        (np.array([[np.nan, 0.5]]), "array([[nan, 0.5]]) of the shape (1, 2)"),
+    ],
+)
+def test_an_answer_that_cannot_be_compared_is_a_failure_of_the_shadow(
+    caplog: pytest.LogCaptureFixture, answer: Floats, received: str
+) -> None:
+    other = SimpleNamespace(predict=lambda _: {"probabilities": answer})
+    found = Shadow(Sure(0.9), candidate(other))
+    for _ in range(2):
+        found.beside(Sure(0.9).predict)(column(1))
+    compare_all(found)
+    assert (found.failed, found.compared, found.rows) == (2, 0, 0)
+    assert (found.difference, found.answers.sum()) == (0.0, 0)
+    assert found.seconds == {"serving": 0.0, "shadow": 0.0}
+    assert len(caplog.records) == 1
+    assert "expected finite numbers of the shape (1, 2), received " in caplog.text
+    assert received in caplog.text
+
+
+def test_a_request_that_the_version_in_service_could_not_answer_is_not_compared() -> (
+    None
+):
+    found = Shadow(Sure(0.9), candidate(Sure(0.9)))
+    found.beside(Sure(np.nan).predict)(column(1))
+    compare_all(found)
+    assert (found.failed, found.compared, found.difference) == (0, 0, 0.0)
+
+
+def test_a_slow_shadow_takes_its_share_one_request_at_a_time(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock(minutes=6)
+    slow = Slow(clock)
+    timer = SimpleNamespace(perf_counter=clock.read, monotonic=clock.read)
+    monkeypatch.setattr(shadow, "time", timer)
+    found = Shadow(Sure(0.9), candidate(slow))
+    for _ in range(shadow.WAITING):
+        found.beside(Sure(0.9).predict)(column(1))
+    found._stopped = clock  # type: ignore[assignment]
+    found._run()
+    share = len(slow.asked) * 0.2 / clock.now
+    assert share == pytest.approx(shadow.BUDGET, rel=0.1)
+    assert np.diff(slow.asked).min() > 3.9
+    assert caplog.text.count("requests compared") == 5
+
+
+def test_of_quick_requests_a_tick_compares_many() -> None:
+    found = Shadow(Sure(0.9), candidate(Sure(0.9)))
+    for _ in range(5):
+        found.beside(Sure(0.9).predict)(column(1))
+    found._may_take = 0.0
+    with pytest.MonkeyPatch.context() as patched:
+        timer = SimpleNamespace(perf_counter=lambda: 0.0)
+        patched.setattr(shadow, "time", timer)
+        found._tick()
+    assert found.compared == 5
 
 
 def test_now_and_then_the_log_says_what_was_found(

@@ -6,13 +6,13 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import click
 
 from .. import MODEL_NAME
-from .common import json_option, print_json, print_table, version_option
+from .common import json_option, print_json, version_option
 from .remote import KEY, Answer, Remote
 
 TOLERANCE = 1e-5  # the engines agree with each other within this
@@ -37,6 +37,30 @@ class Result:
     found: str
 
 
+@dataclass
+class Patience:
+    """How long a start may take, in all; that it is waited for is said once."""
+
+    address: str
+    seconds: float
+    told: bool = False
+    deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.seconds
+
+    def wait(self, reason: NotYet) -> bool:
+        """A moment; False when the time is up."""
+        if time.monotonic() + PAUSE_S >= self.deadline:
+            return False
+        if not self.told:
+            self.told = True
+            waiting = f"waiting up to {self.seconds:g} s for {self.address} to be ready"
+            click.echo(f"{waiting}: {reason}", err=True)
+        time.sleep(PAUSE_S)
+        return True
+
+
 @click.command(short_help="Ask a running service whether it works.")
 @click.argument("address")
 @click.option(
@@ -55,21 +79,29 @@ def smoke(address: str, timeout: float, version: str | None, as_json: bool) -> N
     that was recorded when the version was made, so nothing but the address is needed.
     A key, if the service wants one, comes from the environment: SMOKE_API_KEY.
     """
-    results = list(judge(Remote(address), version, time.monotonic() + timeout))
+    judged = judge(Remote(address), version, Patience(address, timeout))
+    results = list(judged if as_json else printed(judged))
     passed = all(result.passed for result in results)
     if as_json:
         checks = [asdict(result) for result in results]
         print_json({"address": address, "passed": passed, "checks": checks})
-    else:
-        rows = [
-            [each.check, "ok" if each.passed else "FAILED", str(each.ms), each.found]
-            for each in results
-        ]
-        print_table([["check", "", "ms", "found"], *rows])
     sys.exit(not passed)
 
 
-def judge(remote: Remote, version: str | None, deadline: float) -> Iterator[Result]:
+def printed(results: Iterator[Result]) -> Iterator[Result]:
+    """Each in a row as soon as it is known, in columns as wide as what works needs."""
+    print_row("check", "", "ms", "found")
+    for each in results:
+        passed = "ok" if each.passed else "FAILED"
+        print_row(each.check, passed, str(each.ms), each.found)
+        yield each
+
+
+def print_row(check: str, passed: str, ms: str, found: str) -> None:
+    click.echo(f"{check:<10}  {passed:<2}  {ms:>2}  {found}".rstrip())
+
+
+def judge(remote: Remote, version: str | None, patience: Patience) -> Iterator[Result]:
     """One result per check, in order; after a failure only those that still tell."""
     metadata: dict[str, Any] = {}
 
@@ -90,8 +122,7 @@ def judge(remote: Remote, version: str | None, deadline: float) -> Iterator[Resu
             try:
                 passed, found = True, check()
             except NotYet as failure:
-                if time.monotonic() + PAUSE_S < deadline:
-                    time.sleep(PAUSE_S)
+                if patience.wait(failure):
                     continue
                 passed, found = False, f"{failure}, and the time is up"
             except Failed as failure:

@@ -59,13 +59,19 @@ class Keys:
                 if str(error) != self._fault:
                     log.warning("the old keys stay: %s", error)
                 self._fault = str(error)
+            else:
+                self._fault = ""
 
     def _read(self, path: Path) -> None:
+        """One that can't be read is tried again: a chmod would not change its stamp.
+
+        Fails: OSError, or ValueError on what is no text.
+        """
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         if stamp != self._stamp:
-            self._stamp = stamp
             text = path.read_text(encoding="utf-8-sig")
+            self._stamp = stamp
             lines = [line.strip() for line in text.splitlines()]
             found = {digest(line) for line in lines if line and line[0] != "#"}
             if found or self._listed:

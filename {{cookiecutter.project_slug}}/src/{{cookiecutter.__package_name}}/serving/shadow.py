@@ -1,12 +1,14 @@
 """Rows and answers of the version in service in; how another version differs out.
 
 A request leaves a copy in a bounded list and goes on. One thread asks the other
-version, for at most BUDGET of its time; what doesn't fit is dropped, and counted.
+version, for at most BUDGET of its time; what doesn't fit is dropped, and counted. An
+answer that can't be compared is a failure of the shadow, counted too.
 """
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -53,7 +55,8 @@ class Shadow:
         edges = reference.answers.edges if reference else ()
         span = edges[-1] - edges[0] if edges else 0.0
         self._unit = 1.0 if k or span <= 0.0 else span
-        self._waiting: list[tuple[Floats, Floats]] = []
+        self._waiting: deque[tuple[Floats, Floats]] = deque()
+        self._may_take = 0.0  # seconds; below zero while a slow answer is paid off
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -86,45 +89,67 @@ class Shadow:
                 self.dropped += 1
 
     def _run(self) -> None:
-        pause, reported = TICK_S, time.monotonic()
-        while not self._stopped.wait(pause):
-            began = time.perf_counter()
-            self.compare()
-            spent = time.perf_counter() - began
-            pause = max(TICK_S, spent * (1.0 / BUDGET - 1.0))
+        reported = time.monotonic()
+        while not self._stopped.wait(TICK_S):
+            self._tick()
             if time.monotonic() - reported >= REPORT_S:
                 reported = time.monotonic()
                 self._report()
 
-    def compare(self) -> None:
-        """Ask the other version what waits, and count how it differs."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-        for X, ours in waiting:
-            try:
-                theirs = self._ask(X)
-            except Exception:
-                if not self.failed:
-                    log.exception("the shadow, version %s, failed", self.version)
-                self.failed += 1
-                continue
-            self.compared += 1
-            self.rows += len(X)
-            distance = np.abs(theirs - ours)
-            if self.classes:
-                distance = distance.max(axis=1)
-                pair = (ours.argmax(axis=1), theirs.argmax(axis=1))
-                np.add.at(self.answers, pair, 1)
-            distance = distance / self._unit
-            self.difference += float(distance.sum())
-            places = np.searchsorted(BUCKETS, distance)
-            self.differences += np.bincount(places, minlength=len(BUCKETS) + 1)
+    def _tick(self) -> None:
+        """Compare what a tick has time for; one slow request takes that of many ticks.
 
-    def _ask(self, X: Floats) -> Floats:
-        """Both are timed here, in one thread, so that the times can be compared."""
+        So a burst of them is spread over minutes, and the log's line still comes.
+        """
+        self._may_take = min(self._may_take, 0.0) + TICK_S * BUDGET
+        while self._may_take > 0.0:
+            began = time.perf_counter()
+            if not self.compare():
+                return
+            self._may_take -= time.perf_counter() - began
+
+    def compare(self) -> bool:
+        """Ask the other version what has waited longest; False when nothing waits."""
+        with self._lock:
+            if not self._waiting:
+                return False
+            X, ours = self._waiting.popleft()
+        try:
+            if np.isfinite(ours).all():  # otherwise the request was refused
+                self._count(ours, self._ask(X, ours))
+        except Exception:
+            if not self.failed:
+                log.exception("the shadow, version %s, failed", self.version)
+            self.failed += 1
+        return True
+
+    def _count(self, ours: Floats, theirs: Floats) -> None:
+        """How the answers to one request differ."""
+        self.compared += 1
+        self.rows += len(ours)
+        distance = np.abs(theirs - ours)
+        if self.classes:
+            distance = distance.max(axis=1)
+            pair = (ours.argmax(axis=1), theirs.argmax(axis=1))
+            np.add.at(self.answers, pair, 1)
+        distance = distance / self._unit
+        self.difference += float(distance.sum())
+        places = np.searchsorted(BUCKETS, distance)
+        self.differences += np.bincount(places, minlength=len(BUCKETS) + 1)
+
+    def _ask(self, X: Floats, ours: Floats) -> Floats:
+        """Both are timed here, in one thread, so that the times can be compared.
+
+        Fails: ValueError on an answer that isn't finite numbers in the shape of `ours`.
+        """
         began = time.perf_counter()
         answer = self._candidate.predict(X)[self._output]
         between = time.perf_counter()
+        if answer.shape != ours.shape or not np.isfinite(answer).all():
+            raise ValueError(
+                f"{self._output}: expected finite numbers of the shape {ours.shape}, "
+                f"received {answer!r:.200} of the shape {answer.shape}"
+            )
         self._serving.predict(X)
         self.seconds["shadow"] += between - began
         self.seconds["serving"] += time.perf_counter() - between
