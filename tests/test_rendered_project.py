@@ -75,6 +75,44 @@ def test_make_fetches_uv_when_it_is_missing(render, tmp_path):
     assert rendered.succeeds(".tools/bin/uv", "--version").startswith("uv 0.13.9")
 
 
+def test_the_hooks_of_git_find_the_uv_that_make_fetched(project, tmp_path):
+    """PATH has none then; a file of bad form is refused, and a good one is not."""
+    copied, path = Rendered(tmp_path / "project"), tmp_path / "path"
+    left_out = shutil.ignore_patterns(".venv", ".tools", "models", ".git")
+    shutil.copytree(project.path, copied.path, ignore=left_out)
+    path.mkdir()
+    for name in ("bash", "sh", "git"):
+        (path / name).symlink_to(shutil.which(name))
+    fetched = copied.path / ".tools" / "bin" / "uv"
+    fetched.parent.mkdir(parents=True)
+    fetched.symlink_to(Path(UV).absolute())
+    variables = {"PATH": str(path), "UV_NO_SYNC": "1"}
+    variables["UV_PROJECT_ENVIRONMENT"] = str(project.path / ".venv")
+    copied.succeeds("git", "init", "--quiet")
+    copied.succeeds(str(fetched), "run", "pre-commit", "install", **variables)
+    commit = ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    commit += ("commit", "--message", "Add a number")
+    for text, code in (("NUMBER  =  1\n", 1), ("NUMBER = 1\n", 0)):
+        (copied.path / "tests" / "number.py").write_text(f'"""One."""\n\n{text}')
+        copied.succeeds("git", "add", "tests/number.py")
+        done = copied.run(*commit, **variables)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "files were modified by this hook" in done.stderr or not code
+
+
+def test_a_clone_holds_the_bytes_of_the_data_that_was_learned_from(render, tmp_path):
+    """A version names its data by them, and Excel ends lines as git would not."""
+    rendered, content = render(), b"one,two\r\n1,2\r\n"
+    data = rendered.path / "data" / "sample.csv"
+    data.write_bytes(content)
+    rendered.succeeds("git", "init", "--quiet")
+    rendered.succeeds("git", "add", ".gitattributes", "data")
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    rendered.succeeds("git", *author, "commit", "--message", "Learn from a table")
+    rendered.succeeds("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    assert (tmp_path / "clone" / "data" / "sample.csv").read_bytes() == content
+
+
 def test_uv_may_be_in_a_folder_with_a_blank(render, tmp_path):
     folder = tmp_path / "First Last"
     folder.mkdir()

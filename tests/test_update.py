@@ -5,6 +5,7 @@ The past is made up: the present template, altered as an older one may have been
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -290,6 +291,16 @@ def test_the_same_line_edited_twice_stops_the_update_and_says_where(rendered, up
     assert text.index("=======") < text.index("line-length = 88")
 
 
+def test_what_it_says_is_utf8_whatever_the_system_writes(tmp_path, monkeypatch):
+    where = tmp_path / "Łódź"
+    with io.BytesIO() as file, io.TextIOWrapper(file, "cp1252", "replace") as told:
+        monkeypatch.setattr(sys, "stderr", told)
+        monkeypatch.setattr(sys, "argv", ["template", "check", "--project", str(where)])
+        assert command.main() == 2
+        told.flush()
+        assert str(where) in file.getvalue().decode()
+
+
 def test_uncommitted_work_is_not_mixed_with_an_update(rendered, update):
     project = rendered("v0.9.0")
     project.write("notes.txt", "mine")
@@ -329,6 +340,18 @@ def test_a_check_that_fails_afterwards_fails_the_update(rendered, update, monkey
     assert code == 1
     assert "the update is in place, but 'false' failed" in shown
     assert "$ never" not in shown
+
+
+def test_where_there_is_no_make_an_update_says_what_is_left_to_check(
+    tmp_path, monkeypatch, capsys
+):
+    steps = [(False, ["make", "check"]), (False, [sys.executable, "--version"])]
+    monkeypatch.setattr(command, "AFTERWARDS", steps)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.run_afterwards(tmp_path) == 0
+    shown = capsys.readouterr()
+    assert "there is no make to run 'make check'; type what the Makefile" in shown.err
+    assert shown.out == f"$ {sys.executable} --version\n"
 
 
 def test_what_is_newer_than_any_release_goes_back_only_when_asked(

@@ -10,8 +10,10 @@ Projects start the copy of their template's newest version, see docs/decisions/0
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,10 @@ AFTERWARDS = [
     (False, [UV, "run", "pre-commit", "run", "--all-files"]),
     (False, ["make", "check"]),
 ]
+NO_MAKE = (
+    "template: the update is in place, but there is no make to run {!r}; type what the "
+    "Makefile says for it, with uv in the place of $(UV), then commit"
+)
 # Another one would leave everything of the user's behind, under the old name.
 OF_THE_FOLDERS = {"project_slug"}
 GO_BACK = "To go back: git checkout . && git clean -d --interactive"
@@ -50,6 +56,7 @@ and commit. {go_back}
 
 
 def main() -> int:
+    write_utf8()
     options = read_arguments()
     leave_hook()
     project = options.project.resolve()
@@ -64,6 +71,13 @@ def main() -> int:
     except CannotJudge as failure:
         print(f"template: {failure}", file=sys.stderr)
         return 2
+
+
+def write_utf8() -> None:
+    """Into files and pipes too, where Windows would write what its code page holds."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=stream.errors)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -188,6 +202,9 @@ def run_afterwards(project: Path) -> int:
     # The environment of this script is none of the project's affair.
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     for may_fail, command in AFTERWARDS:
+        if command[0] == "make" and shutil.which("make") is None:
+            print(NO_MAKE.format(" ".join(command)), file=sys.stderr)
+            continue
         print(f"$ {' '.join(command)}", flush=True)
         done = subprocess.run(command, cwd=project, env=environment, check=False)
         if done.returncode != 0 and not may_fail:

@@ -1,7 +1,9 @@
 """`models ...`: which versions there are, and which one serves."""
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -92,7 +94,7 @@ def test_a_store_is_asked_for_and_not_what_is_in_it(
         (store.folder, "a store, the folder above"),
     ):
         monkeypatch.setenv("ML_MODEL_URI", str(place))
-        said = f"error: ML_MODEL_URI: expected {expected}, received '{place}'\n"
+        said = f"error: ML_MODEL_URI: expected {expected}, received {str(place)!r}\n"
         assert run(*command) == (1, "", said)
     assert sorted(path.name for path in version.iterdir()) == sorted(
         [*store.get().manifest.files, "manifest.json"]
@@ -159,6 +161,22 @@ def test_a_version_with_other_features_comes_into_service_with_a_warning(
     said = "warning: it takes other features, or gives other classes, than {}, which"
     assert run("models", "promote", version)[2].startswith(said.format(before))
     assert run("models", "rollback")[2].startswith(said.format(version))
+
+
+def test_what_is_printed_is_utf8_whatever_the_system_writes(
+    run: Run, store: Store, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = artifact.manifest.signature.features
+    features = (msgspec.structs.replace(first, name="długość"), *others)
+    signature = msgspec.structs.replace(artifact.manifest.signature, features=features)
+    manifest = msgspec.structs.replace(artifact.manifest, signature=signature)
+    manifest = msgspec.structs.replace(manifest, version=version_of(manifest))
+    version = store.put(Artifact(manifest, artifact.files))
+    with io.BytesIO() as file, io.TextIOWrapper(file, encoding="cp1252") as redirected:
+        monkeypatch.setattr(sys, "stdout", redirected)
+        assert run("models", "show", version).code == 0
+        redirected.flush()
+        assert '"name": "długość"' in file.getvalue().decode()
 
 
 def test_prune_names_what_it_would_remove_and_removes_it_when_told(

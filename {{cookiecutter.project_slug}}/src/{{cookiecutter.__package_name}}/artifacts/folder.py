@@ -8,11 +8,13 @@
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+from ..errors import ArtifactError
 
 CURRENT = "CURRENT"
 LOCK = ".lock"
@@ -85,10 +87,13 @@ class Folder:
             _sync_folder(self.path)
 
     def remove(self, version: str) -> None:
-        """Out of sight in one step, then gone."""
-        aside = self.path / f"{OUTGOING}{version}"
-        (self.path / version).rename(aside)
-        shutil.rmtree(aside)
+        """Out of sight in one step, then gone.
+
+        Fails: ArtifactError when it is out of sight only.
+        """
+        leftover = f"{OUTGOING}{version}"
+        (self.path / version).rename(self.path / leftover)
+        self.sweep(leftover)
 
     def leftovers(self, older_than_s: float) -> list[str]:
         """What writers left that were killed; a younger one may still be at work."""
@@ -103,13 +108,22 @@ class Folder:
         )
 
     def sweep(self, leftover: str) -> None:
-        shutil.rmtree(self.path / leftover, ignore_errors=True)
+        """Fails: ArtifactError when some of it stays, as another user's may."""
+        place = self.path / leftover
+        shutil.rmtree(place, ignore_errors=True)  # another one may sweep, too
+        if place.exists():
+            raise ArtifactError(
+                f"{place}: expected to remove it, some of it stays; check who owns it "
+                "and who may write in it, then prune again"
+            )
 
     @contextmanager
     def _aside(self) -> Iterator[Path]:
         self.path.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=INCOMING, dir=self.path))
-        aside.chmod(0o755)
+        aside = self.path / f"{INCOMING}{uuid4().hex}"
+        aside.mkdir()
+        # All may read a version, and those whom the umask lets write may remove it.
+        aside.chmod(aside.stat().st_mode | 0o755)
         try:
             yield aside
         finally:

@@ -5,6 +5,7 @@ Rooms are imported inside the commands: `serve` must start fast and run where
 scikit-learn is not installed.
 """
 
+import io
 import logging
 import sys
 
@@ -25,11 +26,19 @@ from .watching import drift
 
 def main() -> None:
     """Run the command line; every named failure is one line on stderr and exit 1."""
+    write_utf8()
     try:
         commands(prog_name=MODEL_NAME)
     except (ProjectError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def write_utf8() -> None:
+    """Into files and pipes too, where Windows would write what its code page holds."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=stream.errors)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -186,13 +186,15 @@ def check_unchanged(place: Place, sources: Iterable[Source]) -> None:
 
 def check_apart(source: str, output: str) -> None:
     """Fails: DataInvalid where the next run would take results for tables."""
-    inner, outer = (
-        each.rstrip("/") if "://" in each else str(Path(each).resolve())
-        for each in (output, source)
-    )
-    if f"{inner}/".startswith(f"{outer}/"):
+    if _is_within(output, source):
         problem = f"expected a folder outside of {source}, which is the input"
         raise DataInvalid(output, [problem])
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    if "://" in inner or "://" in outer:
+        return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+    return Path(inner).resolve().is_relative_to(Path(outer).resolve())
 
 
 def _short(error: Exception) -> str:
