@@ -61,17 +61,25 @@ def test_a_new_project_holds_nothing_that_looks_like_a_secret(repository, projec
 
 
 def test_nor_does_any_place_to_run_in(repository, project, render):
-    """Each target's files, scanned as they would be beside those of the project."""
+    """What each target has and the project has not, scanned as the hook would."""
     scanner = project.path / ".venv" / "bin" / "detect-secrets-hook"
     options = ["--no-verify", "--disable-plugin", "HexHighEntropyString"]
     hook = project.text(".pre-commit-config.yaml").split("detect-secrets-hook ", 1)[1]
     assert hook.split()[:3] == options, "the same scan"
+    place = repository.path
+    seen = {(name, (place / name).read_bytes()) for name in repository.files()}
+    scanned = []
     for target in CHOICES["deploy"]:
-        place = render(deploy=target).path
-        files = [each for each in place.rglob("*") if each.is_file()]
-        scanned = [str(each) for each in files if "tests" not in each.parts]
-        done = repository.run(scanner, *options, *scanned)
-        assert done.returncode == 0, done.stdout
+        made = render(deploy=target)
+        for name in made.files():
+            file = made.path / name
+            if (name, file.read_bytes()) not in seen and "tests" not in file.parts:
+                seen.add((name, file.read_bytes()))
+                scanned.append(str(file))
+    folders = {Path(each).parent.name for each in scanned}
+    assert folders >= {*CHOICES["deploy"][1:]} - {"none"}, "the first is the project's"
+    done = repository.run(scanner, *options, *scanned)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize(
