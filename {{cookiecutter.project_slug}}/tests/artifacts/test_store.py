@@ -20,6 +20,9 @@ from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
     artifacts,
 )
+from {{cookiecutter.__package_name}}.artifacts import (
+    folder,
+)
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
     version_of,
@@ -251,6 +254,41 @@ def test_a_kill_in_the_middle_of_put_leaves_no_version(
     assert (target.versions(), target.serving()) == ([], None)
     target.promote(target.put(artifact))
     assert target.get().manifest == artifact.manifest
+
+
+def test_a_pointer_that_somebody_reads_is_replaced_a_moment_later(
+    store: Store, artifact: Artifact, monkeypatch
+) -> None:
+    """As on Windows, where a file that is open can't be replaced."""
+    readers = [PermissionError(13, "Access is denied")] * 2
+    replace = Path.replace
+
+    def replaced_once_free(path: Path, target: Path) -> Path:
+        if readers:
+            raise readers.pop()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replaced_once_free)
+    later = store.put(another(artifact, 1))
+    store.promote(later)
+    assert store.serving() == later
+    assert left_aside(store) == []
+
+
+def test_a_pointer_that_may_not_be_replaced_stays_as_it_is(
+    store: Store, artifact: Artifact, monkeypatch
+) -> None:
+    def refused(*_) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    before = store.serving()
+    later = store.put(another(artifact, 1))
+    monkeypatch.setattr(folder, "PAUSE_S", 0)
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(PermissionError):
+        store.promote(later)
+    assert store.serving() == before
+    assert left_aside(store) == []
 
 
 @contextlib.contextmanager

@@ -10,8 +10,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 from ..errors import ArtifactError
@@ -19,6 +20,9 @@ from ..errors import ArtifactError
 CURRENT = "CURRENT"
 LOCK = ".lock"
 INCOMING, OUTGOING = ".incoming-", ".outgoing-"
+TRIES, PAUSE_S = 20, 0.05
+
+Result = TypeVar("Result")
 
 
 class Folder:
@@ -69,7 +73,7 @@ class Folder:
 
     def read_pointer(self) -> bytes | None:
         try:
-            return (self.path / CURRENT).read_bytes()
+            return _once_free((self.path / CURRENT).read_bytes)
         except FileNotFoundError:
             return None
 
@@ -83,7 +87,7 @@ class Folder:
                 return
             with self._aside() as aside:
                 _write(aside / CURRENT, after)
-                (aside / CURRENT).replace(self.path / CURRENT)
+                _once_free(lambda: (aside / CURRENT).replace(self.path / CURRENT))
             _sync_folder(self.path)
 
     def remove(self, version: str) -> None:
@@ -128,6 +132,18 @@ class Folder:
             yield aside
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _once_free(step: Callable[[], Result]) -> Result:
+    """Try again for a moment: Windows lets nobody replace a file that another reads.
+
+    Fails: PermissionError, when it is not the moment's.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(PermissionError):
+            return step()
+        time.sleep(PAUSE_S)
+    return step()
 
 
 def _write(path: Path, content: bytes) -> None:
