@@ -113,12 +113,15 @@ class AdoptionRefused(ArtifactError):
 
 
 class RequestError(ProjectError):
-    pass
+    """`rule`: for the log, what was expected and where, without what was sent."""
+
+    rule = ""
 
 
 class Malformed(RequestError):
     def __init__(self, expected: str, received: str) -> None:
-        super().__init__(f"body: expected {expected}, received {shortened(received)}")
+        self.rule = f"body: expected {expected}"
+        super().__init__(f"{self.rule}, received {shortened(received)}")
         self.received = received
 
 
@@ -133,9 +136,8 @@ class FieldInvalid(RequestError):
         missing: str | int | None = None,
     ) -> None:
         self.missing = missing
-        super().__init__(
-            f"{field}: expected {expected}, received {shortened(received)}"
-        )
+        self.rule = f"{field}: expected {expected}"
+        super().__init__(f"{self.rule}, received {shortened(received)}")
 
 
 class UnknownPath(RequestError):

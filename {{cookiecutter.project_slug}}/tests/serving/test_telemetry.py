@@ -21,6 +21,9 @@ from known import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
+from {{cookiecutter.__package_name}}.serving.failures import (
+    Reply,
+)
 from {{cookiecutter.__package_name}}.serving.telemetry import (
     JsonLines,
     log_as_json,
@@ -94,6 +97,34 @@ def test_every_request_leaves_one_line_that_is_json(artifact: Artifact) -> None:
         assert second["route"] == "other"
         assert "injected" not in second
         assert str(ask.row[-1]) not in out.getvalue(), "payloads are never logged"
+
+
+@pytest.mark.parametrize("path", [V1, V1.replace(":", "/versions/VERSION:")])
+def test_a_refused_request_says_which_rule_it_broke_and_not_what_was_sent(
+    artifact: Artifact, path: str
+) -> None:
+    with asking(artifact, Settings()) as ask:
+        out = ask.edge.telemetry._out = io.StringIO()
+        path = path.replace("VERSION", ask.edge.service.version)
+        ask.client.post(path, json={"instances": [ask.row, ["secret", *ask.row[1:]]]})
+        ask.client.post(path, content='{"secret')
+        ask.edge.telemetry.flush()
+        rules = [json.loads(line)["refused"] for line in out.getvalue().splitlines()]
+        assert rules == ["instances[1][0]: expected a number", "body: expected JSON"]
+        assert "secret" not in out.getvalue()
+
+
+def test_a_long_rule_takes_one_line_of_the_log(artifact: Artifact) -> None:
+    with asking(artifact, Settings()) as ask:
+        out = ask.edge.telemetry._out = io.StringIO()
+        reply = Reply(b"", 400, refused='a "name"\n' * 99)
+        ask.client.portal.call(
+            ask.edge.telemetry.record, "POST", V1, reply, 0.0, "abc", ""
+        )
+        ask.edge.telemetry.flush()
+        (line,) = out.getvalue().splitlines()
+        assert json.loads(line)["refused"].startswith('a "name"\na "name"')
+        assert len(line) < 500
 
 
 @pytest.mark.parametrize(

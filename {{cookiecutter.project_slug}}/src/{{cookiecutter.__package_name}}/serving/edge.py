@@ -237,7 +237,8 @@ class Edge:
         except Exception:  # its own handlers have answered
             log.exception("request %s failed", request_id)
         route = scope["counted_as"] = getattr(asked.get("route"), "path", "other")
-        reply = Reply(b"", status, version=version.decode())
+        refused = asked.get("refused", "")
+        reply = Reply(b"", status, version=version.decode(), refused=refused)
         method = scope["method"]
         self.telemetry.record(method, route, reply, started, request_id, trace)
 

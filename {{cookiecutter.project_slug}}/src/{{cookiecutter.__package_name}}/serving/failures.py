@@ -34,6 +34,7 @@ class Reply(msgspec.Struct):
     headers: Headers = []
     rows: int = 0
     version: str = ""  # which answered, where there is more than one
+    refused: str = ""  # the rule that a request broke, for the log
 
 
 class FailedBy(Exception):
@@ -68,7 +69,8 @@ def refuse(error: errors.ProjectError) -> Reply:
     if isinstance(error, errors.MethodRefused):
         headers.append((b"allow", error.allowed.encode()))
     text = str(error) if status != 500 else "internal error; see the log"
-    return Reply(error_body(text), status, headers=headers)
+    rule = error.rule if isinstance(error, errors.RequestError) else ""
+    return Reply(error_body(text), status, headers=headers, refused=rule)
 
 
 def error_body(text: str) -> bytes:

@@ -83,8 +83,10 @@ def add_failures(api: FastAPI) -> None:
     """Errors of the framework and of our own code take the same form."""
 
     @api.exception_handler(ProjectError)
-    async def named(_: Request, error: ProjectError) -> Response:
-        return to_response(refuse(error))
+    async def named(request: Request, error: ProjectError) -> Response:
+        reply = refuse(error)
+        request.scope["refused"] = reply.refused  # edge.py logs it
+        return to_response(reply)
 
     @api.exception_handler(HTTPException)
     async def unnamed(request: Request, error: HTTPException) -> Response:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, TextIO
 
+from ..errors import shortened
 from ..model.predictor import compilations
 from .failures import Reply
 from .service import Service
@@ -71,6 +72,8 @@ class Telemetry:
         if not self._notes:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
         series = (route, reply.status, reply.version)
+        if reply.refused:
+            trace = f'{trace},"refused":{json.dumps(shortened(reply.refused))}'
         ended = time.perf_counter()
         self._notes.append(
             (started, ended, method, series, reply.rows, request_id, trace)
