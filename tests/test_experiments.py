@@ -49,6 +49,11 @@ def test_make_experiments_opens_the_notebook_in_jupyter(project, tmp_path):
         cells = [each["cell_type"] for each in opened["content"]["cells"]]
         assert cells.count("code") > 5
         assert cells.count("markdown") > 5
+        # JupyterLab reads no viewer from an address: without this a text comes up.
+        plugin = "@jupyterlab/docmanager-extension:plugin"
+        schema = read(f"{address}/lab/api/settings/{plugin}")["schema"]
+        chosen = schema["properties"]["defaultViewers"]["default"]
+        assert chosen == {"python": "Jupytext Notebook"}
         extensions = read(f"{address}/lab/api/extensions")
         assert "jupyterlab-jupytext" in {each["name"] for each in extensions}
 

@@ -54,6 +54,7 @@ docs/canary-and-shadow.md
 docs/drift.md
 docs/intended-use.md
 docs/conventions.md
+experiments/.jupyter/overrides.json
 experiments/README.md
 experiments/explore.py
 mypy.ini
