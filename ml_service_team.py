@@ -18,6 +18,8 @@ ASKED = [name for name in QUESTIONS if not name.startswith("_")]
 TEXTS = [name for name in ASKED if "of_team" in QUESTIONS[name]]
 MENUS = [name for name in ASKED if isinstance(QUESTIONS[name], list)]
 INDEX = r"https?://[A-Za-z0-9._~%:/-]+"  # no user and password: they would be in git
+PROJECT = FILE.with_name("{{cookiecutter.project_slug}}")
+NO_FILES = {"..", ".git", ".cruft.json"}
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -70,13 +72,19 @@ def fault_of_registry(name: str, given: object) -> str:
     if name != "url":
         return "nothing but url"
     right = isinstance(given, str) and re.fullmatch(INDEX, given)
-    return "" if right else "an address such as https://packages.example.org/simple"
+    example = "https://packages.example.org/simple"
+    return "" if right else f"an address such as {example}, without user and password"
 
 
 def fault_of_file(name: str, given: object) -> str:
-    parts = {*PurePosixPath(name).parts, *PureWindowsPath(name).parts}
-    if PureWindowsPath(name).anchor or not parts or parts & {"..", ".git"}:
+    parts = {*PurePosixPath(name).parts, *PureWindowsPath(name.lower()).parts}
+    if PureWindowsPath(name).anchor or not parts or parts & NO_FILES:
         return "a path inside the project"
+    if not name.isprintable():
+        return "a path of visible characters"
+    above = [PROJECT / each for each in PurePosixPath(name).parents]
+    if (PROJECT / name).is_dir() or any(each.is_file() for each in above):
+        return "a path that is a file in the project, below folders"
     return "" if isinstance(given, str) else "a text"
 
 

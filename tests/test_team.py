@@ -137,11 +137,17 @@ def test_without_a_team_there_is_no_trace_of_one(render):
         ("[registry]\nname = 'x'", "[registry] name: expected nothing but url"),
         (
             "[registry]\nurl = 'https://ada:secret@example.org/simple'",
-            "[registry] url: expected an address such as https://packages.example.org",
+            "[registry] url: expected an address such as https://packages.example.org"
+            "/simple, without user and password, received",
         ),
         ("[files]\n'../x' = ''", "[files] ../x: expected a path inside the project"),
         ("[files]\n'C:/x' = ''", "[files] C:/x: expected a path inside the project"),
         ("[files]\n'.git/x' = ''", "[files] .git/x: expected a path inside"),
+        ("[files]\n'.GIT/x' = ''", "[files] .GIT/x: expected a path inside"),
+        ("[files]\n'.cruft.json' = ''", "[files] .cruft.json: expected a path inside"),
+        ("[files]\n\"a\\u0000\" = ''", "expected a path of visible characters"),
+        ("[files]\n'src' = ''", "[files] src: expected a path that is a file in the"),
+        ("[files]\n'Makefile/x' = ''", "[files] Makefile/x: expected a path that is"),
         ("[files]\n'docs/x.md' = 1", "[files] docs/x.md: expected a text, received 1"),
     ],
 )
