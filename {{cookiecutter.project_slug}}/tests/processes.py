@@ -59,6 +59,7 @@ from {{cookiecutter.__package_name}}.serving import (
 )
 
 PATIENCE_S = 40
+TOO_MANY = 10_001  # more than a warm-up asks for, and no power of two
 PROCESSES = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
 if os.name == "posix":
     PROCESSES.set_forkserver_preload(
@@ -79,11 +80,11 @@ def serve(environment: dict[str, str], log: Path) -> None:
 
 
 def serve_what_hangs(environment: dict[str, str], log: Path) -> None:
-    """The same, with a model that never comes back from many rows."""
+    """The same, with a model that never comes back from so many rows."""
     predict = predictor.Predictor.predict
 
     def hang(self: predictor.Predictor, X: Floats) -> Outputs:
-        if len(X) > 1000 and X.any():  # a warm-up's rows are zeros
+        if len(X) == TOO_MANY:
             threading.Event().wait()
         return predict(self, X)
 

@@ -88,6 +88,15 @@ def test_only_so_many_large_bodies_may_arrive_at_once() -> None:
     asyncio.run(scenario())
 
 
+def test_no_large_body_is_taken_while_clients_leave_too_many_answers_unread() -> None:
+    bodies = Bodies(1_000_000, anything)
+    bodies.unread = AT_ONCE * 1_000_000 + 1
+    large, small = {b"content-length": b"1000000"}, {b"content-length": b"100"}
+    with pytest.raises(Overloaded, match="8000001 bytes of answers are not read yet"):
+        asyncio.run(bodies.read(large, messages(part(b"1", False))))
+    assert asyncio.run(bodies.read(small, messages(part(b"1", False)))) == b"1"
+
+
 def test_a_large_body_is_refused_unread_where_there_is_no_room_for_it() -> None:
     def full() -> None:
         raise Overloaded("all slots")

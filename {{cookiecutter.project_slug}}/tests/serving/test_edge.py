@@ -23,6 +23,7 @@ from fastapi import (
 from known import (
     CLASSES,
     ROWS,
+    Known,
     KnownPredictor,
     known,
     probabilities,
@@ -49,6 +50,7 @@ from {{cookiecutter.__package_name}}.model.arrays import (
 )
 from {{cookiecutter.__package_name}}.model.predictor import (
     Outputs,
+    Predictor,
     compilations,
 )
 from {{cookiecutter.__package_name}}.serving import (
@@ -554,13 +556,33 @@ def test_a_larger_request_gets_its_turn_or_a_thread(
         assert (taken.count("in_turn"), taken.count("run")) == (turns, threads)
 
 
+def test_a_model_is_opened_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A candidate may come when the service has long been asked."""
+    opened: list[threading.Thread] = []
+    predictor = Known.predictor
+
+    def watched(self: Known) -> Predictor:
+        opened.append(threading.current_thread())
+        return predictor(self)
+
+    monkeypatch.setattr(Known, "predictor", watched)
+    service = Service(Settings(), known)
+    asyncio.run(service.start())
+    service.close()
+    assert service.predictor is not None
+    assert threading.main_thread() not in opened
+
+
 def test_a_slow_model_keeps_nobody_else_waiting(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is asked a typical row at its warm-up: one of zeros may be quick, as here."""
     quick, names = KnownPredictor.predict, set()
 
     def slow(self: KnownPredictor, X: Floats) -> Outputs:
-        time.sleep(0.002)
+        time.sleep(0.002 if X.any() else 0)
         names.add(threading.current_thread().name.partition("_")[0])
         return quick(self, X)
 
@@ -593,7 +615,7 @@ def test_a_start_that_had_to_compile_what_was_compiled_ahead_says_so(
 def test_a_model_that_turns_out_slow_leaves_the_event_loop(
     ask: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The warm-up asks rows of zeros, which may be the quick ones."""
+    """The warm-up asks a row of medians, which may be a quick one."""
     service = ask.edge.service
     limits = service.small, service.medium
     monkeypatch.setattr(service_module, "LONG_S", 0.0)
@@ -607,5 +629,22 @@ def test_a_model_that_turns_out_slow_leaves_the_event_loop(
         assert (service.small, service.medium) == (0, 0)
         said = "the model's answers take longer than at the warm-up: all requests go to"
         assert caplog.text.count(said) == 1
+    finally:
+        service.small, service.medium = limits
+
+
+def test_quick_refusals_between_its_answers_do_not_hide_a_slow_model(
+    ask: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = ask.edge.service
+    limits = service.small, service.medium
+    monkeypatch.setattr(service, "_long", 0)
+    try:
+        for _ in range(5):
+            monkeypatch.setattr(service_module, "LONG_S", 0.0)
+            assert ask.v1([ask.row]).status_code == 200
+            monkeypatch.setattr(service_module, "LONG_S", 60.0)
+            assert ask.v1([["no"]]).status_code == 400
+        assert (service.small, service.medium) == (0, 0)
     finally:
         service.small, service.medium = limits

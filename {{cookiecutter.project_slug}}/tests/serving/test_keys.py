@@ -66,17 +66,33 @@ def test_keys_are_rotated_without_a_restart(tmp_path: Path) -> None:
     assert all(accepts(keys, key) for key in ("second", "third", "always"))
 
 
-@pytest.mark.parametrize("damage", ["removed", "emptied", "not text"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "removed",
+        "emptied",
+        "not text",
+        "large",
+        pytest.param(
+            "a pipe",
+            marks=pytest.mark.skipif(os.name != "posix", reason="needs POSIX pipes"),
+        ),
+    ],
+)
 def test_a_damaged_file_never_opens_the_door_nor_ends_the_rotation(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "keys"
     file.write_text("# of the first team\nfirst")
     keys = Keys("", str(file))
-    if damage == "removed":
+    if damage in ("removed", "a pipe"):
         file.unlink()
+        if damage == "a pipe":
+            os.mkfifo(file)
     else:
-        file.write_bytes(b"\n" if damage == "emptied" else b"\xff\xfe")
+        long = b"key\n" * 250_001
+        contents = {"emptied": b"\n", "not text": b"\xff\xfe", "large": long}
+        file.write_bytes(contents[damage])
     keys.refresh()
     keys.refresh()
     assert keys.required
@@ -85,6 +101,7 @@ def test_a_damaged_file_never_opens_the_door_nor_ends_the_rotation(
     assert not accepts(keys, "# of the first team")
     assert caplog.text.count("the old keys stay") == 1
     assert "first" not in caplog.text
+    file.unlink(missing_ok=True)
     file.write_text("second")
     keys.refresh()
     assert accepts(keys, "second")

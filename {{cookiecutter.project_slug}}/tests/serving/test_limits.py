@@ -33,13 +33,14 @@ def test_a_brief_body_holds_what_is_predicted_in_a_millisecond(
         now += row_s * len(X)
         asked += len(X)
 
-    assert brief_body(predict, 5, 1000, clock=lambda: now) == small
+    assert brief_body(predict, np.zeros((1, 5)), 1000, clock=lambda: now) == small
     assert now < 0.01, "a slow model is not asked for much"
 
 
 def test_what_else_the_machine_does_makes_no_model_slow() -> None:
     steps = iter(np.tile([0.0, 5.0, 0.0, 0.0, 0.0, 0.0], 50).cumsum())
-    assert brief_body(len, 5, 1000, clock=lambda: next(steps)) == 1000
+    row = np.zeros((1, 5))
+    assert brief_body(len, row, 1000, clock=lambda: next(steps)) == 1000
 
 
 def test_what_is_over_the_queue_is_refused_at_once() -> None:
@@ -165,6 +166,24 @@ def test_a_failure_in_the_thread_reaches_the_caller() -> None:
         workers = Workers(threads=1, queue=0, deadline_s=20)
         with pytest.raises(ZeroDivisionError):
             await workers.run(divmod, 1, 0)
+        workers.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_thread_that_cannot_be_started_takes_no_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        workers = Workers(threads=1, queue=0, deadline_s=20)
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(threading.Thread, "start", fail)
+            with pytest.raises(RuntimeError):
+                await workers.run(int)
+        assert await workers.run(int) == 0
         workers.close()
 
     asyncio.run(scenario())

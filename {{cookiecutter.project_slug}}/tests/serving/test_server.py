@@ -1,9 +1,11 @@
 """A real process on a real socket: start, load, signals and the end."""
 
+import logging
 import os
 import signal
 import socket
 import statistics
+import sys
 import time
 from contextlib import (
     ExitStack,
@@ -18,6 +20,7 @@ from asking import (
 )
 from processes import (
     PATIENCE_S,
+    TOO_MANY,
     Running,
     answers,
     head,
@@ -32,6 +35,9 @@ from processes import (
 
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
+)
+from {{cookiecutter.__package_name}}.serving.server import (
+    leave,
 )
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -126,17 +132,47 @@ def test_slow_clients_hold_nobody_up_and_a_second_signal_ends_the_drain(
         assert service.end() == 0
 
 
+def test_a_client_that_does_not_read_its_answers_is_cut_off(store: Store) -> None:
+    def send_on(client: socket.socket) -> None:
+        while True:
+            client.sendall(post(V1, rows(store, 1)) * 100)
+
+    with running(store, deadline_s=0.5) as service:
+        service.wait_for("/v2/health/ready", 200)
+        with service.connected() as client, pytest.raises(ConnectionError):
+            send_on(client)
+        assert service.ask("POST", V1, rows(store, 1))[0] == 200
+
+
 @POSIX
 def test_a_model_that_does_not_come_back_does_not_keep_it_from_ending(
     store: Store,
 ) -> None:
-    with running(store, serve_what_hangs, deadline_s=0.3) as service:
+    asked = rows(store, TOO_MANY)
+    most = len(asked)  # of a wide table it may be more than usual
+    with running(
+        store, serve_what_hangs, deadline_s=0.3, max_body_bytes=most
+    ) as service:
         service.wait_for("/v2/health/ready", 200)
-        assert service.ask("POST", V1, rows(store, 10_000))[0] == 504
+        assert service.ask("POST", V1, asked)[0] == 504
         service.process.terminate()
         assert service.end() == 0
         last = service.logged()[-1]["event"]
         assert last == "a model that does not come back is left behind"
+
+
+def test_it_ends_though_nobody_reads_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(code: int) -> None:
+        raise SystemExit(code)
+
+    def broken() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(os, "_exit", ended)
+    monkeypatch.setattr(logging, "shutdown", lambda: None)
+    monkeypatch.setattr(sys.stdout, "flush", broken)
+    with pytest.raises(SystemExit, match="0"):
+        leave()
 
 
 def test_idle_connections_are_closed_and_those_in_use_are_kept(store: Store) -> None:

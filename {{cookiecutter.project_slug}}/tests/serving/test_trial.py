@@ -195,7 +195,11 @@ def test_a_trial_that_cannot_be_loaded_is_left_out_and_said_to_be(
 
 @pytest.mark.parametrize("role", ["canary", "shadow"])
 def test_a_trial_whose_store_is_slow_joins_when_it_can(
-    artifact: Artifact, other: Artifact, monkeypatch: pytest.MonkeyPatch, role: str
+    artifact: Artifact,
+    other: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    role: str,
 ) -> None:
     monkeypatch.setattr(trial_module, "PATIENCE_S", 0.01)
     away = threading.Event()
@@ -219,6 +223,7 @@ def test_a_trial_whose_store_is_slow_joins_when_it_can(
         return before, getattr(trial, role)
 
     before, after = asyncio.run(tried())
+    assert f"served without the {role} until it has started" in caplog.text
     assert before is None
     assert after is not None
 

@@ -1,5 +1,6 @@
 """What may come over a socket, rightly or wrongly, and the one answer to it."""
 
+import asyncio
 import json
 import re
 import threading
@@ -8,10 +9,17 @@ import zlib
 from functools import (
     partial,
 )
+from unittest.mock import (
+    create_autospec,
+)
 
 import pytest
+import uvicorn
 from asking import (
     V1,
+)
+from known import (
+    known,
 )
 from processes import (
     PATIENCE_S,
@@ -21,10 +29,29 @@ from processes import (
     post,
     rows,
     running,
+    up_to,
+)
+from uvicorn.server import (
+    ServerState,
 )
 
+from {{cookiecutter.__package_name}}.app import (
+    create_api,
+)
 from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
+)
+from {{cookiecutter.__package_name}}.serving.edge import (
+    Edge,
+)
+from {{cookiecutter.__package_name}}.serving.service import (
+    Service,
+)
+from {{cookiecutter.__package_name}}.serving.wire import (
+    Protocol,
+)
+from {{cookiecutter.__package_name}}.settings import (
+    Settings,
 )
 
 HOST = b"Host: x\r\n"
@@ -182,7 +209,7 @@ def test_an_answer_that_is_owed_comes_before_the_refusal_of_what_follows(
     shared: tuple[Running, Store],
 ) -> None:
     service, store = shared
-    body = rows(store, 20_000).encode()
+    body = up_to(store, 20_000, 3_000_000).encode()
     large = head(len(body)) + body
     for request, wanted in ((GET, b'"extensions"'), (large, b'"predictions"')):
         said = last_words(service, request + b"\0garbage\r\n\r\n")
@@ -288,3 +315,37 @@ def test_an_early_answer_is_the_only_one(store: Store) -> None:
         )
     assert said.startswith(b"HTTP/1.1 404 ")
     assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_no_stream_begins_while_an_answer_is_owed(
+    shared: tuple[Running, Store],
+) -> None:
+    service, _ = shared
+    stream = V1.replace(":predict", "/stream").encode()
+    wish = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    with service.connected() as client:
+        client.sendall(GET + b"GET " + stream + b" HTTP/1.1\r\n" + HOST + wish + key)
+        statuses = [fields["status"] for fields, _ in answers(client, 2)]
+    assert statuses == ["200", "404"]
+
+
+def test_nothing_is_written_for_any_request_of_a_client_that_has_left() -> None:
+    """It would fail, and be taken for a fault of our own."""
+
+    async def scenario() -> list[bool]:
+        edge = Edge(Service(Settings(), known), create_api)
+        config = uvicorn.Config(edge, lifespan="off", log_config=None)
+        config.load()
+        protocol = Protocol(
+            edge, config=config, server_state=ServerState(), app_state={}
+        )
+        transport = create_autospec(asyncio.Transport, instance=True)
+        transport.get_extra_info.return_value = None
+        protocol.connection_made(transport)
+        protocol.data_received(3 * GET)
+        waiting = protocol.owed
+        protocol.connection_lost(None)
+        return [each.disconnected for each in waiting]
+
+    assert asyncio.run(scenario()) == [True] * 3

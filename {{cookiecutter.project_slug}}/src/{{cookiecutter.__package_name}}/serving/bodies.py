@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Headers = Mapping[bytes, bytes]
 
 SMALL = 32_768  # bytes; bodies up to here are not counted
-AT_ONCE = 8  # largest bodies that may be in memory while they arrive
+AT_ONCE = 8  # largest bodies that may be in memory while they arrive, or leave
 WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
@@ -29,12 +29,14 @@ class Bodies:
 
     check_room: fails when a large request could not be computed, so that it is refused
     before it has been read. Slow bodies are the server's affair, see wire.py.
+    unread: bytes of answers that clients have not read yet, as the server last saw.
     """
 
     def __init__(self, limit: int, check_room: Callable[[], None]) -> None:
         self.limit = limit
         self._check_room = check_room
         self._arriving = 0
+        self.unread = 0
 
     async def read(self, headers: Headers, receive: Receive) -> bytes:
         """Fails: BodyTooLarge, Overloaded, Disconnected."""
@@ -64,6 +66,8 @@ class Bodies:
         self._check_room()
         if self._arriving + size > AT_ONCE * self.limit:
             raise Overloaded(f"{self._arriving} bytes are arriving")
+        if self.unread > AT_ONCE * self.limit:
+            raise Overloaded(f"{self.unread} bytes of answers are not read yet")
         self._arriving += size
         return size
 

@@ -3,11 +3,14 @@
 import hashlib
 import hmac
 import logging
+import stat
 from pathlib import Path
 
 from ..errors import SettingInvalid, Unauthorised
 
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 1_000_000
 
 
 class Keys:
@@ -65,10 +68,13 @@ class Keys:
     def _read(self, path: Path) -> None:
         """One that can't be read is tried again: a chmod would not change its stamp.
 
+        A pipe, or a file of many megabytes, would hold up all requests meanwhile.
         Fails: OSError, or ValueError on what is no text.
         """
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            raise OSError(f"{path}: expected a file of at most {MOST_BYTES} bytes")
         if stamp != self._stamp:
             text = path.read_text(encoding="utf-8-sig")
             self._stamp = stamp

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-import numpy as np
-
 from ..errors import DeadlineExceeded, Overloaded
 from ..model.arrays import Floats
 
@@ -26,23 +24,24 @@ TRIES = 3
 
 def brief_body(
     answer: Callable[[Floats], object],
-    width: int,
+    row: Floats,
     limit: int,
     within_s: float = BRIEF_S,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """Bytes of the largest body whose rows are answered in that time, up to `limit`.
 
+    row: (1, d), one as the model is usually asked, since others may be quicker.
     0 when a single row takes longer. The number of rows is doubled, so that a slow
     model is asked for few; of several tries the best counts, since what else the
     machine does is no property of the model.
     """
-    row_bytes = NUMBER_BYTES * width
+    row_bytes = NUMBER_BYTES * row.size
     most = max(limit // row_bytes, 1)
     rows = 0
     while rows < most:
         more = min(2 * rows or 1, most)
-        X = np.zeros((more, width))
+        X = row.repeat(more, axis=0)
         seconds = []
         for _ in range(TRIES):
             began = clock()
@@ -90,10 +89,10 @@ class Workers:
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
         """In a thread. Fails: Overloaded at once, if all is taken; DeadlineExceeded."""
         self.check_room()
-        self.taken += 1
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        job = self._pool.submit(function, *arguments)
+        job = self._pool.submit(function, *arguments)  # fails when threads run out
+        self.taken += 1
         # One call into the loop and one timer: `wrap_future` and `timeout` cost a
         # request of 1,000 rows another twentieth of its time.
         job.add_done_callback(

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
         """
         now, deadline_s = time.monotonic(), self.settings.deadline_s
         hurried = now > self.stopped_at + HURRY_S
+        unread = 0
         for connection in list(self.server_state.connections):
             if isinstance(connection, Protocol):
                 since = connection.waiting_since
@@ -76,6 +78,11 @@ class Server(uvicorn.Server):
                     connection.give_up(now - since)
                 elif connection.idle_since < now - self.settings.keep_alive_s:
                     connection.transport.close()
+                unread += connection.transport.get_write_buffer_size()
+                if connection.unread_since < now - deadline_s:
+                    log.info("an answer that its client takes too long to read is cut")
+                    connection.transport.abort()
+        self.edge.service.bodies.unread = unread
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -96,7 +103,8 @@ def leave() -> None:
     """End in spite of a thread that computes on: Python would wait until it is done."""
     log.warning("a model that does not come back is left behind")
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError):  # nobody reads the log any more
+        sys.stdout.flush()
     os._exit(0)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from .. import MODEL_NAME
 from ..artifacts.artifact import Artifact, Manifest
 from ..errors import FieldInvalid, MediaUnsupported, NotReady, StoreUnreachable
@@ -40,7 +42,7 @@ RETRY_AFTER_S, RETRY_AT_MOST_S = 1.0, 30.0
 # Bytes up to which a body may be answered in the event loop, as one of its turns.
 MEDIUM = 131_072
 
-# The warm-up judges by rows of zeros. A model that takes this long for real ones, many
+# The warm-up judges by one typical row. A model that takes this long for others, many
 # times in a row, would keep everybody waiting: one such answer may be a hiccup.
 LONG_S, LONG_IN_A_ROW = 0.02, 5
 
@@ -123,8 +125,7 @@ class Service:
         began = time.perf_counter()
         try:
             artifact = await self._fetch()
-            predictor = artifact.predictor()
-            await self._beside(lambda: self._warm_up(predictor))
+            predictor = await self._beside(lambda: self._warm_up(artifact))
         except Exception:
             self.phase = "failed to start"
             log.exception("the %s can't be served", self.role)
@@ -150,24 +151,28 @@ class Service:
                 engine.AHEAD,
             )
 
-    def _warm_up(self, predictor: Predictor) -> None:
+    def _warm_up(self, artifact: Artifact) -> Predictor:
         """All that a request runs is compiled; then see what is small, and medium."""
+        predictor = artifact.predictor()
         predictor.warm_up()
-        predict, width, limit = predictor.predict, len(predictor.features), self.small
-        self.small = min(limit, brief_body(predict, width, limit))
+        features = artifact.manifest.signature.features
+        row = np.array([[feature.median for feature in features]])
+        predict, limit = predictor.predict, self.small
+        self.small = min(limit, brief_body(predict, row, limit))
         if self.small < limit:
             self.medium = self.small
             said = "the %s is slow: requests of more than %d bytes go to threads"
             log.info(said, self.role, self.small)
-            return
+            return predictor
 
         def answer(X: Floats) -> bytes:  # of many rows, writing takes longest
-            with suppress(FloatingPointError):  # by rows of zeros nobody is judged
+            with suppress(FloatingPointError):  # by one row no model is judged
                 return encode_v1(predict(X))
             return b""
 
         limit = self.medium
-        self.medium = min(limit, brief_body(answer, width, limit, TURN_S))
+        self.medium = min(limit, brief_body(answer, row, limit, TURN_S))
+        return predictor
 
     async def _beside(self, work: Callable[[], Result]) -> Result:
         """In a thread, which is left behind when the start is given up."""
@@ -229,16 +234,18 @@ class Service:
     def _here(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
         """In the event loop, as long as that takes no longer than the warm-up said."""
         began = time.perf_counter()
+        reply = None
         try:
-            return steps(body, headers)
+            reply = steps(body, headers)
+            return reply
         except FieldInvalid as error:
             self.count_missing(error)
             raise
         finally:
-            if time.perf_counter() - began < LONG_S:
-                self._long = 0
-            else:
+            if time.perf_counter() - began >= LONG_S:
                 self._took_long()
+            elif reply is not None:  # a refusal says nothing of the model
+                self._long = 0
 
     def _took_long(self) -> None:
         self._long += 1

@@ -75,10 +75,12 @@ class Trial(Service):
         if self.manifest is None:
             return
         self._starts = [
-            asyncio.create_task(self._try(role, candidate, self.manifest))
+            asyncio.create_task(self._try(role, candidate, self.manifest), name=role)
             for role, candidate in self.candidates.items()
         ]
-        await asyncio.wait(self._starts, timeout=PATIENCE_S)
+        _, late = await asyncio.wait(self._starts, timeout=PATIENCE_S)
+        for start in late:
+            log.warning("served without the %s until it has started", start.get_name())
 
     async def _try(self, role: str, candidate: Service, serving: Manifest) -> None:
         await candidate.start()

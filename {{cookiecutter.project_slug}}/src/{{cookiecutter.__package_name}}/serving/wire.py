@@ -7,7 +7,11 @@ import time
 from typing import Any
 
 from httptools import HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from ..errors import BodyTooSlow
 from .edge import Edge
@@ -40,6 +44,8 @@ class Protocol(HttpToolsProtocol):
     waiting_since: when the request began to arrive, or None while there is none.
     idle_since: when a hot request was answered, as long as no other has begun. A timer
     for each of them, as the usual way has one, would cost as much as reading the head.
+    unread_since: when its client began to owe us reading an answer, else infinity.
+    owed: requests of the usual way that may not be answered yet, several if pipelined.
     head_bytes: what has come since the last request was whole.
     again: a head has to be read once more, see `_unsupported_upgrade_warning`.
     hot: the route of a request that is answered here as soon as its last byte has come,
@@ -55,12 +61,18 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.waiting_since: float | None = time.monotonic()
-        self.idle_since = math.inf
+        self.idle_since = self.unread_since = math.inf
         self.head_bytes = 0
         self.has_head = False
         self.hot = ""
         self.chunk = self.rest = b""
         self.again = False
+        self.owed: list[RequestResponseCycle] = []
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for cycle in self.owed:  # uvicorn tells the newest only; others would write on
+            cycle.disconnected = True
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Less than uvicorn does: its description of a request is for the usual way."""
@@ -95,7 +107,11 @@ class Protocol(HttpToolsProtocol):
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
             self.headers += headers  # the list that the description holds
+            before = self.cycle
             super().on_headers_complete()
+            if self.cycle is not before:  # else it becomes a stream
+                owed = [each for each in self.owed if not each.response_complete]
+                self.owed = [*owed, self.cycle]
             if not upgrade:
                 self.headers = []  # a trailer is no header (RFC 9110, section 6.5.1)
         self.has_head = True
@@ -184,7 +200,10 @@ class Protocol(HttpToolsProtocol):
         return any(name == b"upgrade" for name, _ in self.headers)
 
     def _should_upgrade(self) -> bool:
-        return self.parser.get_method() == b"GET" and super()._should_upgrade()
+        """Not while an answer is owed: it would run into the stream."""
+        free = getattr(self.cycle, "response_complete", True)  # None at first
+        get = self.parser.get_method() == b"GET"
+        return free and get and super()._should_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
         """The parser has stopped behind a head that wishes for another protocol.
@@ -203,6 +222,14 @@ class Protocol(HttpToolsProtocol):
         self.again, self.head_bytes = False, 0
         self.parser = HttpRequestParser(self)
         self.rest = b"".join([*head, b"\r\n", rest])
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread_since = time.monotonic()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.unread_since = math.inf
 
     def shutdown(self) -> None:
         if not self.hot:  # else it ends with the answer to what has begun to arrive
