@@ -25,7 +25,7 @@ nitpicky = True
 myst_heading_anchors = 4
 html_theme = "furo"
 html_title = project
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_copy_source = False
 
 

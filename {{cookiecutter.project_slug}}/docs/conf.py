@@ -29,7 +29,7 @@ LINK = re.compile(r"(?<!\\)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 project = METADATA["project"]["name"]
 release = METADATA["project"]["version"]
-author = METADATA["project"]["authors"][0]["name"]
+author = project_copyright = METADATA["project"]["authors"][0]["name"]
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 nitpicky = True
 # Docstrings hold no references; annotations do, to other packages and type variables.

@@ -43,6 +43,9 @@ from {{ cookiecutter.__package_name }}.training.dataset import (
     read_contract,
     read_table,
 )
+from {{ cookiecutter.__package_name }}.training.drawing import (
+    short,
+)
 from {{ cookiecutter.__package_name }}.training.evaluate import (
     read_thresholds,
 )
@@ -55,6 +58,7 @@ from {{ cookiecutter.__package_name }}.training.train import (
 )
 
 os.chdir(Path(package.__file__).parents[2])  # wherever the notebook was opened
+plt.rcParams["text.parse_math"] = False  # a dollar in a name is a dollar
 
 # %% [markdown]
 # ## The data
@@ -92,10 +96,10 @@ for place in places.flat[len(names) :]:
 for j, (name, place) in enumerate(zip(names, places.flat, strict=False)):
     bins = np.histogram_bin_edges(X[:, j], 15)
     for label in classes:
-        place.hist(X[y == label, j], bins, alpha=0.6, label=label)
+        place.hist(X[y == label, j], bins, alpha=0.6, label=short(label))
     if not classes:
         place.scatter(X[:, j], y, s=6, alpha=0.6)
-    place.set_title(name, fontsize=9)
+    place.set_title(short(name), fontsize=9)
     place.tick_params(labelsize=7)
 if classes:
     figure.legend(*places.flat[0].get_legend_handles_labels(), loc="lower right")
@@ -106,10 +110,12 @@ plt.show()
 # ### Which features say the same?
 
 # %%
-figure, place = plt.subplots(figsize=(6.5, 5.5))
+side = max(5.5, len(names) / 6)
+figure, place = plt.subplots(figsize=(side + 1, side))
 picture = place.imshow(np.atleast_2d(np.corrcoef(X.T)), cmap="RdBu_r", vmin=-1, vmax=1)
-place.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-place.set_yticks(range(len(names)), names, fontsize=8)
+labels = [short(name) for name in names]
+place.set_xticks(range(len(names)), labels, rotation=90, fontsize=8)
+place.set_yticks(range(len(names)), labels, fontsize=8)
 figure.colorbar(picture, label="correlation")
 figure.tight_layout()
 plt.show()
@@ -128,7 +134,8 @@ share = spread**2 / np.sum(spread**2)
 if len(names) > 1:
     figure, place = plt.subplots(figsize=(6.5, 5))
     for label in classes:
-        place.scatter(*along[y == label, :2].T, s=18, alpha=0.7, label=label)
+        points = along[y == label, :2].T
+        place.scatter(*points, s=18, alpha=0.7, label=short(label))
     if classes:
         place.legend()
     else:
@@ -200,8 +207,9 @@ for place, (idea, candidate) in zip(places, candidates.items(), strict=True):
     for (i, j), count in np.ndenumerate(counts):
         dark = count > counts.max() / 2
         place.text(j, i, count, ha="center", color="white" if dark else "black")
-    place.set_xticks(range(len(order)), order)
-    place.set_yticks(range(len(order)), order)
+    labels = [short(name) for name in order]
+    place.set_xticks(range(len(order)), labels, rotation=40, ha="right")
+    place.set_yticks(range(len(order)), labels)
 figure.tight_layout()
 plt.show()
 

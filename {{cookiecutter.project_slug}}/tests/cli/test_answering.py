@@ -65,6 +65,25 @@ def test_predict_needs_no_target_and_writes_where_it_is_told(
     assert told[1:] == run("predict").out.splitlines()[1:3]
 
 
+def test_what_is_read_is_never_written_over(
+    run: Run, store: Store, sample: Path, tmp_path: Path
+) -> None:
+    data, link = tmp_path / "data.csv", tmp_path / "link.csv"
+    data.write_bytes(sample.read_bytes())
+    link.hardlink_to(data)
+    for words in (
+        ["predict", data, "--output", link],
+        ["drift", data, sample, "--output", link],
+    ):
+        code, out, err = run(*words)
+        assert (code, out) == (1, "")
+        assert err == (
+            f"error: --output: expected another file than {str(data)!r}, which is "
+            "read and would be lost; name a new one\n"
+        )
+    assert data.read_bytes() == sample.read_bytes()
+
+
 @pytest.mark.parametrize("words", [["predict"], ["evaluate"], ["train", "--update"]])
 def test_a_version_is_not_asked_by_the_contract_of_another(
     run: Run, store: Store, contract: Contract, tmp_path: Path, words: list[str]

@@ -200,3 +200,12 @@ def test_without_matplotlib_a_report_says_what_to_install(
     said = "matplotlib is not installed; a report needs it: uv sync --group train, "
     assert run("evaluate") == (1, "", f"error: {said}or --no-report\n")
     assert run("evaluate", "--no-report", *lenient).code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_is_named_by_what_could_not_be_written(
+    run: Run, store: Store
+) -> None:
+    code, _, err = run("evaluate", "--no-report", "--summary", "/dev/full")
+    assert code == 1
+    assert err == "error: [Errno 28] No space left on device: '/dev/full'\n"

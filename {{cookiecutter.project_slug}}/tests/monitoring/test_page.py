@@ -270,3 +270,9 @@ def test_what_is_missing_or_too_much_is_wrong_usage(sample: Path) -> None:
         result = run(*words)
         assert result.exit_code == 2
         assert complaint in result.output
+
+
+def test_an_address_that_does_not_answer_is_named() -> None:
+    address = "http://127.0.0.1:1/metrics"
+    result = run("--metrics", address)
+    assert str(result.exception).startswith(f"--metrics: can't read {address}: ")

@@ -284,10 +284,11 @@ def test_a_time_is_a_date_or_a_number(
 
 
 def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, "length,yield,day\n1,2,soon\n1,2,\n")
+    path = write(tmp_path, "length,yield,day\n1,2,31/05/2024\n1,2,\n")
     assert refusal(path, TIMED) == (
         "2 problems\n"
-        "  line 2, column 'day': expected a date, time or number, received 'soon'\n"
+        "  line 2, column 'day': expected a number, 2024-05-31 or 2024-05-31T12:30, "
+        "received '31/05/2024'\n"
         "  line 3, column 'day': expected a value, received a missing one"
     )
 

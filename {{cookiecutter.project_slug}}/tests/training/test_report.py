@@ -311,5 +311,10 @@ def test_a_difference_of_nothing_has_no_minus() -> None:
 
 def test_a_long_name_leaves_room_for_the_picture() -> None:
     assert short("a" * 22) == "a" * 22
-    assert short("a" * 23) == "a" * 21 + "…"
+    assert short("a" * 23) == "a" * 11 + "…" + "a" * 10
+    families = ["technical support, tier 1", "technical support, tier 2"]
+    assert [short(each) for each in families] == [
+        "technical s…rt, tier 1",
+        "technical s…rt, tier 2",
+    ]
     assert short("a\nb\x00") == "a b "

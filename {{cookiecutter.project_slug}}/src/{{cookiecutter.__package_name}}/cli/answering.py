@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from ..settings import read_settings
-from .common import DATA, contract_option, existing_file, open_store, version_option
+from .common import (
+    DATA,
+    contract_option,
+    existing_file,
+    keep_what_is_read,
+    open_store,
+    version_option,
+)
 
 
 @click.command(short_help="Predict every row of DATA, as CSV.")
@@ -28,6 +35,7 @@ def predict(data: Path, version: str | None, output: Any, contract: Path) -> Non
     """Predict every row of DATA, a CSV or Parquet file; the answers are CSV."""
     from ..training.dataset import check_learned, read_contract, read_table
 
+    keep_what_is_read(getattr(output, "name", "-"), data, contract)
     artifact = open_store().get(version)
     rules = read_contract(contract)
     check_learned(rules, artifact.manifest)

@@ -3,7 +3,8 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +55,27 @@ def version_option(text: str) -> Callable[[Command], Command]:
         help=text,
         shell_complete=complete_version,
     )
+
+
+@contextmanager
+def naming(place: object) -> Iterator[None]:
+    """Add the place to a failure that lacks it: a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+def keep_what_is_read(output: str, *read: Path) -> None:
+    """Fails: ProjectError when writing `output` would destroy a file that is read."""
+    for path in read:
+        if Path(output).exists() and path.exists() and path.samefile(output):
+            raise ProjectError(
+                f"--output: expected another file than {str(path)!r}, which is read "
+                "and would be lost; name a new one"
+            )
 
 
 def complete_version(

@@ -137,11 +137,15 @@ def on_requests(
 
 
 def fetched(metrics: str) -> str:
-    """Fails: OSError when it can't be read."""
+    """Fails: OSError when a file can't be read, ProjectError when an address can't."""
     if not metrics.startswith(("http://", "https://")):
         return Path(metrics).read_text(encoding="utf-8")
-    with urllib.request.urlopen(metrics, timeout=TIMEOUT_S) as reply:  # noqa: S310
-        text: str = reply.read().decode("utf-8", "replace")
+    try:
+        with urllib.request.urlopen(metrics, timeout=TIMEOUT_S) as reply:  # noqa: S310
+            text: str = reply.read().decode("utf-8", "replace")
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise ProjectError(f"--metrics: can't read {metrics}: {reason}") from error
     return text
 
 

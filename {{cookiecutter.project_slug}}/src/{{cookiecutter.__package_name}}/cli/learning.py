@@ -15,6 +15,7 @@ from .common import (
     existing_file,
     json_option,
     manifest_dict,
+    naming,
     need_pictures,
     need_training_packages,
     open_store,
@@ -177,10 +178,12 @@ def evaluate(
         trivial = Trivial(predictor.classes, prior)
         report = gather(manifest, predictor, data, table, trivial, failures, service)
         if not no_report:
-            page = write(report, folder or REPORTS / name, INTENDED_USE)
+            folder = folder or REPORTS / name
+            with naming(folder):
+                page = write(report, folder, INTENDED_USE)
             click.echo(f"report: {page}", err=True)
         if summary:
-            with summary.open("a", encoding="utf-8") as file:
+            with naming(summary), summary.open("a", encoding="utf-8") as file:
                 file.write(summarise(report))
     if failures:
         refuse(f"version {version} is not good enough:", failures)
@@ -210,10 +213,11 @@ def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
 
 def keep(artifact: "Artifact", store: "Store", as_json: bool) -> None:
     """Store a new version, promote it when it may serve, and say which it was."""
-    version = store.put(artifact)
     failures = artifact.manifest.gate_failures
-    if not failures:
-        store.promote(version)
+    with naming(store.root):
+        version = store.put(artifact)
+        if not failures:
+            store.promote(version)
     print_evaluation(artifact.manifest, failures, as_json)
     if not failures:
         click.echo(f"version {version} is promoted", err=True)

@@ -9,6 +9,7 @@ from .common import (
     contract_option,
     existing_file,
     json_option,
+    keep_what_is_read,
     open_store,
     print_json,
     print_table,
@@ -63,6 +64,8 @@ def drift(
     """
     from ..monitoring.report import render
 
+    if output:
+        keep_what_is_read(str(output), Path(reference), current, contract)
     if Path(reference).is_file():
         findings = against_file(Path(reference), current, version, contract, alpha, psi)
         before = Path(reference).name

@@ -8,6 +8,7 @@ from ..artifacts.reference import Histogram
 from .drift import Finding
 
 WIDTH, HEIGHT, FOOT = 320, 96, 16
+LETTER = 7  # how wide one is, about
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -19,15 +20,16 @@ PAGE = Template("""<!doctype html>
 @media (prefers-color-scheme: dark) { :root { --old: #7d8794; --new: #5aa2f5;
   --bad: #ff8a80; --text: #e6eaf0; --back: #14181d; --line: #3a424c; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text);
-  background: var(--back); max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+  background: var(--back); max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: break-word; }
 table { border-collapse: collapse; } .wide { overflow-x: auto; }
 th, td { padding: .25rem .75rem; text-align: right;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 .drifted { color: var(--bad); font-weight: 600; }
 .pictures { display: grid; gap: 1rem 2rem;
-  grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); }
-figure { margin: 0; } svg { width: 100%; height: auto; }
+  grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
+figure { margin: 0; min-width: 0; } svg { width: 100%; height: auto; }
 .old { fill: var(--old); } .new { fill: var(--new); }
 svg text { fill: var(--text); font-size: 11px; }
 </style></head><body>
@@ -110,8 +112,8 @@ def picture(finding: Finding) -> str:
             )
     ticks = "".join(
         f'<text x="{x:.1f}" y="{HEIGHT + FOOT - 4}" text-anchor="middle">'
-        f"{escape(text)}</text>"
-        for x, text in labels(finding, step)
+        f"<title>{escape(name)}</title>{escape(text)}</text>"
+        for x, text, name in labels(finding, step)
     )
     name = escape(shown_name(finding))
     said = f"{name}: shares by bin, then and now; {verdict_of(finding)}"
@@ -123,12 +125,26 @@ def picture(finding: Finding) -> str:
     )
 
 
-def labels(finding: Finding, step: float) -> list[tuple[float, str]]:
-    """Class names below their bars; for numbers some of the boundaries."""
+def labels(finding: Finding, step: float) -> list[tuple[float, str, str]]:
+    """Place, text and whole name: of a class, or of some boundaries of numbers."""
     if finding.labels:
-        return [((i + 0.5) * step, name) for i, name in enumerate(finding.labels)]
+        room = int(step / LETTER)
+        return [
+            ((i + 0.5) * step, fitted(name, room), name)
+            for i, name in enumerate(finding.labels)
+        ]
     edges = list(enumerate(finding.before.edges, start=1))
-    return [(i * step, f"{edge:.3g}") for i, edge in edges[:: max(len(edges) // 3, 1)]]
+    return [
+        (i * step, f"{edge:.3g}", f"{edge:g}")
+        for i, edge in edges[:: max(len(edges) // 3, 1)]
+    ]
+
+
+def fitted(name: str, room: int) -> str:
+    """At most `room` characters: both ends of a longer name, so that none overlap."""
+    start = room // 2
+    end = len(name) - (room - start - 1)
+    return name if len(name) <= room else f"{name[:start]}…{name[end:]}"
 
 
 def shares(bins: Histogram) -> list[float]:

@@ -232,7 +232,8 @@ def _read_key(
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        problems.append(f"{where}: expected a date, time or number, received {text!r}")
+        expected = "a number, 2024-05-31 or 2024-05-31T12:30"
+        problems.append(f"{where}: expected {expected}, received {text!r}")
         return math.nan
     return time.replace(tzinfo=time.tzinfo or UTC).timestamp()
 

@@ -124,6 +124,10 @@ def style(colours: dict[str, str]) -> dict[Any, Any]:
 
 
 def short(name: str) -> str:
-    """A name that leaves room for the picture, on one line of visible characters."""
+    """A name that leaves room for the picture, on one line of visible characters.
+
+    Both ends are kept: names of one family differ as often at the end as at the start.
+    """
     name = "".join(each if each.isprintable() else " " for each in name)
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[1 - half :]}"
