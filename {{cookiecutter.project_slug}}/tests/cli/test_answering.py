@@ -65,6 +65,29 @@ def test_predict_needs_no_target_and_writes_where_it_is_told(
     assert told[1:] == run("predict").out.splitlines()[1:3]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full disk at hand")
+def test_a_device_is_written_as_it_is(run: Run, store: Store) -> None:
+    code, _, err = run("predict", "--output", "/dev/full")
+    assert code == 1
+    assert err == "error: [Errno 28] No space left on device: '/dev/full'\n"
+
+
+def test_what_can_not_be_written_whole_leaves_the_file_of_before(
+    run: Run, store: Store, tmp_path: Path, monkeypatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    answers = tmp_path / "answers.csv"
+    answers.write_text("before")
+    monkeypatch.setattr(Path, "replace", full)
+    code, _, err = run("predict", "--output", answers)
+    assert code == 1
+    assert err == f"error: [Errno 28] No space left on device: {str(answers)!r}\n"
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == [answers]
+    assert answers.read_text() == "before"
+
+
 def test_what_is_read_is_never_written_over(
     run: Run, store: Store, sample: Path, tmp_path: Path
 ) -> None:

@@ -4,8 +4,10 @@ import csv
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -17,7 +19,11 @@ from .common import (
     keep_what_is_read,
     open_store,
     version_option,
+    written_whole,
 )
+
+if TYPE_CHECKING:
+    from ..model.predictor import Outputs
 
 
 @click.command(short_help="Predict every row of DATA, as CSV.")
@@ -26,30 +32,38 @@ from .common import (
 @click.option(
     "--output",
     "-o",
-    type=click.File("w", encoding="utf-8"),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     default="-",
     help="File to write, not -.",
 )
 @contract_option
-def predict(data: Path, version: str | None, output: Any, contract: Path) -> None:
+def predict(data: Path, version: str | None, output: Path, contract: Path) -> None:
     """Predict every row of DATA, a CSV or Parquet file; the answers are CSV."""
     from ..training.dataset import check_learned, read_contract, read_table
 
-    keep_what_is_read(getattr(output, "name", "-"), data, contract)
+    keep_what_is_read(output, data, contract)
     artifact = open_store().get(version)
     rules = read_contract(contract)
     check_learned(rules, artifact.manifest)
     table = read_table(data, rules, labelled=False)
     predictor = artifact.predictor()
     outputs = predictor.predict(table.X)
-    writer = csv.writer(output, lineterminator="\n")
-    if predictor.classes:
-        shares = [f"probability_{name}" for name in predictor.classes]
-        writer.writerow([artifact.manifest.signature.target, *shares])
+    target = artifact.manifest.signature.target
+    printed = output == Path("-")
+    with nullcontext(sys.stdout) if printed else written_whole(output) as file:
+        write_csv(file, target, predictor.classes, outputs)
+
+
+def write_csv(
+    file: TextIO, target: str, classes: Sequence[str], outputs: "Outputs"
+) -> None:
+    """One line for each row: the class and the probability of each, or the value."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([target, *(f"probability_{name}" for name in classes)])
+    if classes:
         for label, p in zip(outputs["label"], outputs["probabilities"], strict=True):
             writer.writerow([label, *(f"{share:.6f}" for share in p)])
     else:
-        writer.writerow([artifact.manifest.signature.target])
         writer.writerows([[value] for value in outputs["value"].tolist()])
 
 

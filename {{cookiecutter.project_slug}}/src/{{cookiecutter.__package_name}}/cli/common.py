@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -68,10 +68,32 @@ def naming(place: object) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(place)) from error
 
 
-def keep_what_is_read(output: str, *read: Path) -> None:
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A file that is there, or replaces another, once all of it is written.
+
+    Fails: OSError, which names the file.
+    """
+    if path.exists() and not path.is_file():  # a pipe or a device is written as it is
+        with naming(path), path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    target = path.resolve()  # of a link what it leads to
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        draft.replace(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def keep_what_is_read(output: Path, *read: Path) -> None:
     """Fails: ProjectError when writing `output` would destroy a file that is read."""
     for path in read:
-        if Path(output).exists() and path.exists() and path.samefile(output):
+        if output.exists() and path.exists() and path.samefile(output):
             raise ProjectError(
                 f"--output: expected another file than {str(path)!r}, which is read "
                 "and would be lost; name a new one"

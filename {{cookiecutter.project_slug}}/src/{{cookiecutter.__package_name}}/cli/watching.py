@@ -14,6 +14,7 @@ from .common import (
     print_json,
     print_table,
     version_option,
+    written_whole,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def drift(
     from ..monitoring.report import render
 
     if output:
-        keep_what_is_read(str(output), Path(reference), current, contract)
+        keep_what_is_read(output, Path(reference), current, contract)
     if Path(reference).is_file():
         findings = against_file(Path(reference), current, version, contract, alpha, psi)
         before = Path(reference).name
@@ -75,7 +76,8 @@ def drift(
         before = f"training of {reference}"
     if output:
         page = render(findings, before, current.name, alpha, psi)
-        output.write_text(page, encoding="utf-8")
+        with written_whole(output) as file:
+            file.write(page)
     if as_json:
         print_findings_as_json(findings)
     else:
