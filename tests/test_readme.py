@@ -52,6 +52,8 @@ def judge_commands(page: str, project: Rendered) -> None:
             project.succeeds("make", "--dry-run", words[1])
         elif words[:2] == ["uv", "run"]:
             judge_options(project, words)
+        elif words[:3] == ["gh", "workflow", "run"]:
+            assert "workflow_dispatch:" in project.text(f".github/workflows/{words[3]}")
         else:
             pytest.fail(f"{command!r} is a command that nothing here provides")
 

@@ -90,6 +90,12 @@ def test_the_same_data_has_not_drifted(
     assert f"\n0 of {columns} columns have drifted\n" in result.output
 
 
+def test_a_version_answers_by_itself(sample: Path, store: Store) -> None:
+    result = run("drift", store.serving(), sample, "--version", "another")
+    assert result.exit_code == 1
+    assert str(result.exception).startswith("--version: expected none beside the ")
+
+
 @pytest.mark.parametrize("reference", ["file", "version"])
 def test_data_that_moved_is_named_shown_and_exits_with_1(
     filled: Path,

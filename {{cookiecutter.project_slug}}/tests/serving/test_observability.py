@@ -115,14 +115,15 @@ def test_every_alert_says_what_it_is_and_where_to_read_on(
     alerts: str, project: Path
 ) -> None:
     rules = alerts.split("- alert: ")[1:]
+    page = (project / "docs" / "on-call.md").read_text(encoding="utf-8")
     assert len(EXPRESSION.findall(alerts)) == len(rules) > 0
     for rule in rules:
         assert re.search(r"^ +severity: (critical|warning)$", rule, re.MULTILINE), rule
         assert re.search(r'^ +summary: ".+"$', rule, re.MULTILINE), rule
         assert re.search(r'^ +description: ".+\."$', rule, re.MULTILINE), rule
-        assert 'runbook: "README.md#when-it-pages-you"' in rule
-    page = (project / "README.md").read_text(encoding="utf-8")
-    assert "\n## When it pages you\n" in page
+        name = rule.splitlines()[0]
+        assert f'runbook: "docs/on-call.md#{name.lower()}"' in rule
+        assert f"\n## {name}\n" in page
 
 
 def test_the_dashboard_shows_every_metric(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "-o",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     default="-",
-    help="File to write, not -.",
+    help="File to write; by default stdout.",
 )
 @contract_option
 def predict(data: Path, version: str | None, output: Path, contract: Path) -> None:

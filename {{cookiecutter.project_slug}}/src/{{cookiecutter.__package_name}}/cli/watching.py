@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import ProjectError
 from .common import (
     contract_option,
     existing_file,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Say whether CURRENT differs from REFERENCE.")
 @click.argument("reference")
 @click.argument("current", type=existing_file)
-@version_option("Version whose answers to both are compared; that in service.")
+@version_option("Of two files: the version that answers to both; that in service.")
 @contract_option
 @click.option(
     "--alpha",
@@ -70,6 +71,11 @@ def drift(
     if Path(reference).is_file():
         findings = against_file(Path(reference), current, version, contract, alpha, psi)
         before = Path(reference).name
+    elif version:
+        raise ProjectError(
+            f"--version: expected none beside the version {reference!r}, which answers "
+            f"to either, received {version!r}"
+        )
     else:
         artifact = open_store().get(reference)
         findings = against_version(artifact, current, alpha, psi)
@@ -89,7 +95,6 @@ def drift(
 def against_version(
     artifact: "Artifact", current: Path, alpha: float, psi: float
 ) -> "list[Finding]":
-    from ..errors import ProjectError
     from ..monitoring.drift import Column, answers, between, filled, read_rows
 
     manifest = artifact.manifest
