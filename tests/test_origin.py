@@ -48,9 +48,13 @@ def test_a_check_never_touches_the_project_s_own_repository(template, tmp_path):
 
 
 def test_only_releases_start_in_every_project(tmp_path):
-    """Not what is released to be tried, as v1.0.0-rc1; and 10 is more than 9."""
+    """Not what is released to be tried, as v1.0.0-rc1; and 10 is more than 9.
+
+    Nor what has been withdrawn.
+    """
     past = Past(tmp_path / "template")
     past.commit("v0.9.0")
+    before = past.commit("v0.9.1")
     released = past.commit("v0.10.0")
     past.commit("v0.11.0-rc1")
     source = TEMPLATE / "{{cookiecutter.project_slug}}" / "tools" / "template.py"
@@ -58,8 +62,11 @@ def test_only_releases_start_in_every_project(tmp_path):
     git_of_launcher, newest = launcher["git"], launcher["newest_release"]
     git_of_launcher.__globals__["CLONES"] = tmp_path
     git_of_launcher("init", "--quiet", "--bare")
-    git_of_launcher("fetch", "--quiet", str(past.path), "+refs/tags/*:refs/tags/*")
+    launcher["fetch"](str(past.path))
     assert newest() == released
+    git(past.path, "tag", "--delete", "v0.10.0")
+    launcher["fetch"](str(past.path))
+    assert newest() == before
 
 
 @pytest.mark.parametrize(

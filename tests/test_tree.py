@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from conftest import TEMPLATE
+from conftest import TEMPLATE, every_combination
+from jinja2 import Environment
 
 from ml_service_template import CHOICES
 
@@ -322,3 +325,17 @@ def test_no_folder_name_of_the_template_is_conditional():
     product = TEMPLATE / "{{cookiecutter.project_slug}}"
     folders = [each.name for each in product.rglob("*") if each.is_dir()]
     assert [each for each in folders if "{%" in each] == []
+
+
+def test_no_two_files_of_the_template_become_one():
+    """Which of them wins would depend on the version of Cookiecutter."""
+    product = TEMPLATE / "{{cookiecutter.project_slug}}"
+    names = [each.relative_to(product).as_posix() for each in product.rglob("*")]
+    conditional = [Environment().from_string(each) for each in names if "{%" in each]
+    plain = {each for each in names if "{%" not in each}
+    slugs = {"__package_name": "{{cookiecutter.__package_name}}"}
+    for answers in every_combination():
+        made = [each.render(cookiecutter=answers | slugs) for each in conditional]
+        files = [each for each in made if Path(each).name and each[-1] != "/"]
+        assert len({*files}) == len(files), answers
+        assert plain.isdisjoint(files), plain.intersection(files)

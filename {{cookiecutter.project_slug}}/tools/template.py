@@ -30,6 +30,12 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def fetch(address: str) -> None:
+    """Every release, and none that has been withdrawn."""
+    everything = ["+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*"]
+    git("fetch", "--quiet", "--force", "--prune", "--", address, *everything)
+
+
 def newest_release() -> str:
     """The commit of the newest release; before the first one, of the default branch."""
     releases = filter(RELEASE.fullmatch, git("tag", "--list", "v*").split())
@@ -64,8 +70,7 @@ def main() -> int:
         os.environ.setdefault("UV_CONFIG_FILE", str(settings))
     CLONES.mkdir(parents=True, exist_ok=True)
     git("init", "--quiet", "--bare")
-    everything = ["+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*"]
-    git("fetch", "--quiet", "--force", "--", address, *everything)
+    fetch(address)
     script = unpacked(newest_release()) / inside / "tools" / "template.py"
     command = [os.environ.get("UV", "uv"), "run", "--quiet", "--script", str(script)]
     command += sys.argv[1:]

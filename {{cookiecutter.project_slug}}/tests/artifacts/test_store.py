@@ -564,6 +564,22 @@ def test_what_is_being_pruned_is_not_promoted(
     assert not {*doomed} & {*any_store.versions()}
 
 
+def test_two_may_prune_at_once(
+    store: Store, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doomed = sorted(store.put(aged(artifact, year)) for year in (2001, 2002))
+    remove = store.place.remove
+
+    def meanwhile(version: str) -> None:
+        monkeypatch.setattr(store.place, "remove", remove)
+        store.prune(1)
+        remove(version)
+
+    monkeypatch.setattr(store.place, "remove", meanwhile)
+    assert sorted(store.prune(1)) == doomed
+    assert not {*doomed} & {*store.versions()}
+
+
 def test_nothing_is_pruned_before_something_serves(
     tmp_path: Path, artifact: Artifact
 ) -> None:

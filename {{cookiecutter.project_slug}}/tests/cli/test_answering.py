@@ -72,6 +72,17 @@ def test_a_device_is_written_as_it_is(run: Run, store: Store) -> None:
     assert err == "error: [Errno 28] No space left on device: '/dev/full'\n"
 
 
+def test_a_private_file_of_answers_stays_private(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.touch(0o600)
+    before = answers.stat().st_mode
+    assert run("predict", "--output", answers) == (0, "", "")
+    assert answers.stat().st_mode == before
+    assert answers.read_text()
+
+
 def test_what_can_not_be_written_whole_leaves_the_file_of_before(
     run: Run, store: Store, tmp_path: Path, monkeypatch
 ) -> None:

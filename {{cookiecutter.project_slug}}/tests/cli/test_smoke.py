@@ -308,6 +308,17 @@ def test_a_key_that_is_missing_or_wrong_is_named_and_never_shown(smoke: Smoke) -
     assert "hunter2" not in found
 
 
+def test_the_end_of_a_line_is_no_part_of_a_key(smoke: Smoke) -> None:
+    """It would end in a traceback, with the key in it."""
+    smoke.monkeypatch.setenv("SMOKE_API_KEY", " sesame\r\n")
+    assert smoke()[0] == 0
+    smoke.monkeypatch.setenv("SMOKE_API_KEY", "se\rsame")
+    code, _, err = smoke()
+    assert code == 1
+    assert err.startswith("error: SMOKE_API_KEY: expected visible ASCII characters")
+    assert "same" not in err
+
+
 def test_it_waits_for_a_service_that_is_starting(smoke: Smoke) -> None:
     starting = [503, 404, 502]
 

@@ -62,7 +62,9 @@ def test_rows_needed_grow_with_the_square_of_the_width() -> None:
     assert Measured("x", 0, 0, -1, 1, 50, 0.0).rows_needed == 0, "never"
 
 
-@pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (5, 5), (1, 9), (12, 3)])
+@pytest.mark.parametrize(
+    ("only_a", "only_b"), [(0, 0), (5, 5), (1, 9), (12, 3), (50_000, 50_900)]
+)
 def test_mcnemar_is_scipys(only_a: int, only_b: int) -> None:
     expected = 1.0
     if only_a + only_b:

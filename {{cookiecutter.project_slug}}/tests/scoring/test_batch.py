@@ -554,7 +554,10 @@ def test_what_another_model_puts_out_can_be_kept(tmp_path: Path) -> None:
     assert lines(tmp_path / "out") == [["3", "3"]]
 
 
-@pytest.mark.parametrize("cell", sorted(MISSING | {"?", " NA ", "Null", "NaN", "N/a"}))
+@pytest.mark.parametrize(
+    "cell",
+    sorted(MISSING | {"?", " NA ", "Null", "NaN", "N/a", " nan", "nan "}),
+)
 def test_a_cell_is_missing_where_training_takes_it_for_missing(
     cell: str, tmp_path: Path
 ) -> None:
@@ -563,6 +566,15 @@ def test_a_cell_is_missing_where_training_takes_it_for_missing(
     rules = (Rule("a", missing=5.0), Rule("b"))
     run(source, tmp_path / "out", rules=rules)
     assert lines(tmp_path / "out") == [["6"], ["4"]]
+
+
+def test_what_is_no_number_in_parquet_is_missing_too(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    table = pa.table({"a": [math.nan, 3.0, None], "b": [1.0] * 3})
+    pa.parquet.write_table(table, source)
+    rules = (Rule("a", missing=5.0), Rule("b"))
+    run(source, tmp_path / "out", rules=rules, output_kind="csv")
+    assert lines(tmp_path / "out") == [["6"], ["4"], ["6"]]
 
 
 def test_blank_lines_are_no_rows_but_in_a_table_of_one_column(tmp_path: Path) -> None:

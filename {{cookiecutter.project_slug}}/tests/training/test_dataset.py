@@ -369,6 +369,19 @@ def test_a_parquet_file_that_breaks_the_contract_is_refused(
     assert refusal(parquet(tmp_path, **columns), YIELDS) == message
 
 
+def test_a_parquet_value_is_judged_in_full(tmp_path: Path) -> None:
+    """Rounded to what a message used to show, ten of these hid what followed."""
+    contract = Contract(target="yield", features=(Column("length", maximum=14.0),))
+    lengths = [14.00001] * 10 + [1e9]
+    path = parquet(tmp_path, length=lengths, **{"yield": [1.0] * 11})
+    assert "received 14.00001\n" in refusal(path, contract)
+
+
+def test_a_blank_in_a_parquet_header_is_none(tmp_path: Path) -> None:
+    path = parquet(tmp_path, **{" length ": [1.0], "yield": [2.0]})
+    assert read_table(path, YIELDS).X.tolist() == [[1.0]]
+
+
 def test_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plants.parquet"
     assert refusal(path) == "can't be read: No such file or directory"

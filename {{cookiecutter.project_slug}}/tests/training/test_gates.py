@@ -109,6 +109,11 @@ def test_what_is_surely_worse_is_refused_with_both_numbers() -> None:
     assert log_loss.startswith("log_loss is 0.208 worse than ")
 
 
+def test_a_metric_that_can_not_be_compared_is_no_pass() -> None:
+    (told,) = production_failures(Guessing(0), Guessing(0), KINDS, {"own": 0.5})
+    assert told.startswith("own can't be compared with that of the version in service")
+
+
 def test_what_may_be_chance_is_not_refused() -> None:
     margins = {"accuracy": 0.02}
     few = KINDS[np.arange(20)]

@@ -96,7 +96,8 @@ class Folder:
         Fails: ArtifactError when it is out of sight only.
         """
         leftover = f"{OUTGOING}{version}"
-        (self.path / version).rename(self.path / leftover)
+        with suppress(FileNotFoundError):  # another one prunes, too
+            (self.path / version).rename(self.path / leftover)
         self.sweep(leftover)
 
     def leftovers(self, older_than_s: float) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,8 @@ def written_whole(path: Path) -> Iterator[TextIO]:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8", newline="") as file:
+            if target.exists():
+                shutil.copymode(target, draft)
             yield file
         draft.replace(target)
     except OSError as error:

@@ -31,13 +31,17 @@ class Remote:
     """
 
     address: str
-    key: str = field(default_factory=lambda: os.environ.get(KEY, ""), repr=False)
+    key: str = field(
+        default_factory=lambda: os.environ.get(KEY, "").strip(), repr=False
+    )
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             expected = "http:// or https:// and a host"
             raise SettingInvalid("ADDRESS", expected, self.address)
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise SettingInvalid(KEY, "visible ASCII characters", "others")
 
     def ask(self, path: str, body: object = None) -> Answer:
         """GET, or POST when there is a body. Fails: OSError when nobody answers."""

@@ -136,9 +136,9 @@ def numbers(column: "pa.ChunkedArray") -> Floats:
     return values
 
 
-def check_columns(path: Path, names: Sequence[str], header: Sequence[str]) -> None:
-    if absent := [name for name in names if name not in header]:
-        problems = [f"header: expected column {name!r}" for name in absent]
+def check_columns(path: Path, names: Sequence[str], header: list[str]) -> None:
+    if wrong := [name for name in names if header.count(name) != 1]:
+        problems = [f"header: expected column {name!r} once" for name in wrong]
         raise DataInvalid(path, problems)
 
 

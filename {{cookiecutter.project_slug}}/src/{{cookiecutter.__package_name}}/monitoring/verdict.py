@@ -100,8 +100,12 @@ def wrong_answers(wrong_a: Floats, wrong_b: Floats, margin: float) -> Measured:
 def mcnemar(only_a: int, only_b: int) -> float:
     """p-value of "whoever is wrong alone, is so by the toss of a coin"."""
     n, k = only_a + only_b, min(only_a, only_b)
-    below = sum(math.comb(n, i) for i in range(k + 1))
-    return min(1.0, 2.0 * float(below / 2**n))
+    every = math.lgamma(n + 1.0) - n * math.log(2.0)
+    shares = (
+        math.exp(every - math.lgamma(i + 1.0) - math.lgamma(n - i + 1.0))
+        for i in range(k + 1)
+    )
+    return min(1.0, 2.0 * math.fsum(shares))
 
 
 def paired(

@@ -65,10 +65,14 @@ def _cut(content: bytes, name: str) -> Iterator[bytes]:
 
 def _read_csv(content: bytes, plan: Plan) -> Batch:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     names = [rule.name for rule in plan.rules]
     try:
         table, ragged = _parse(content, plan, pa.float64())
+        # " nan" is a number here, and a missing value to training.
+        if any(pc.any(pc.is_nan(table[name])).as_py() for name in names):
+            raise pa.ArrowInvalid("nan")
         texts: dict[str, Any] = {}
     except pa.ArrowInvalid:  # a cell that is no number: look at each of them
         table, ragged = _parse(content, plan, pa.binary())
@@ -149,6 +153,7 @@ def _as_text(column: Any) -> Any:
 
 def _read_parquet(file: Any, plan: Plan, part: Part) -> Iterator[Batch]:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     names = [rule.name for rule in plan.rules]
     for rows in file.iter_batches(
@@ -158,6 +163,7 @@ def _read_parquet(file: Any, plan: Plan, part: Part) -> Iterator[Batch]:
         use_threads=False,
     ):
         numbers = [rows[name].cast(pa.float64(), safe=False) for name in names]
+        numbers = [pc.if_else(pc.is_nan(each), None, each) for each in numbers]
         kept = pa.Table.from_batches([rows]).select(plan.keep)
         yield _check(numbers, plan.rules, kept, {})
 
@@ -199,7 +205,8 @@ def _reason(rule: Rule, value: float, texts: Any, row: int) -> str:
         return f"{place}a number, received a missing value"
     if np.isinf(value):
         return f"{place}a finite number, received {value}"
-    return f"{place}{rule.minimum:g} to {rule.maximum:g}, received {value:g}"
+    received = repr(value).removesuffix(".0")  # in full: rounded it might be right
+    return f"{place}{rule.minimum:g} to {rule.maximum:g}, received {received}"
 
 
 def _with_ragged(batch: Batch, ragged: dict[int, str]) -> Batch:

@@ -161,10 +161,12 @@ def _read_parquet(
         header = parquet.header(path)
     except OSError as error:
         raise DataInvalid(path, [f"can't be read: {error.strerror}"]) from None
-    names = list(_find_columns(path, header, contract, labelled))
+    places = _find_columns(path, header, contract, labelled)
+    theirs = {name: header[place] for name, place in places.items()}
     found = False
-    for first, columns in parquet.read_columns(path, names, batch_rows):
+    for first, read in parquet.read_columns(path, list(theirs.values()), batch_rows):
         found = True
+        columns = {name: read[each] for name, each in theirs.items()}
         problems: list[str] = []
         X = [
             _check_numbers(columns[column.name], column, first, problems)
@@ -209,7 +211,8 @@ def _check_numbers(
     # Written so that NaN is wrong too.
     right = (found >= column.minimum) & (found <= column.maximum) & np.isfinite(found)
     for row in np.flatnonzero(~right)[:PROBLEMS_SHOWN].tolist():
-        text = "" if np.isnan(found[row]) else f"{found[row]:g}"
+        value = float(found[row])  # in full: rounded it might be right
+        text = "" if np.isnan(value) else repr(value).removesuffix(".0")
         _read_number(text, column, f"row {first + row}", problems, remedy)
     return found
 
