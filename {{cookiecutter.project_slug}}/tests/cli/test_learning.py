@@ -27,6 +27,9 @@ from {{cookiecutter.__package_name}}.model import (
 from {{cookiecutter.__package_name}}.model.estimator import (
     Estimator,
 )
+from {{cookiecutter.__package_name}}.training import (
+    train as module,
+)
 from {{cookiecutter.__package_name}}.training.dataset import (
     Contract,
     Table,
@@ -81,6 +84,27 @@ def test_train_prints_json_for_programs(
     if not contract.key:  # a group is held out whole, whatever its size
         assert held_out == math.ceil(len(table.y) / 2)
     assert set(judged["baseline"]["metrics"]) == set(judged["evaluation"]["metrics"])
+
+
+def test_of_two_trainings_at_once_the_later_is_kept_and_not_promoted(
+    run: Run, store: Store, lenient: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not compared with what came into service while it learned."""
+    learn = module.train
+
+    def meanwhile(*arguments: object) -> Artifact:
+        monkeypatch.setattr(module, "train", learn)
+        assert run("train", *lenient).code == 0
+        return learn(*arguments)
+
+    monkeypatch.setattr(module, "train", meanwhile)
+    code, _, err = run("train", *lenient)
+    earlier = store.serving()
+    later = next(version for version in store.versions() if version != earlier)
+    assert code == 1
+    assert err.splitlines()[-1].startswith(
+        f"error: version {later} is not promoted: it was not compared with {earlier}, "
+    )
 
 
 @pytest.mark.skipif(

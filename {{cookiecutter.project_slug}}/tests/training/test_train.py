@@ -220,6 +220,19 @@ def test_an_update_goes_on_from_the_stored_version(
     assert first.files == files
 
 
+def test_an_update_widens_the_ranges_of_training(line: Plan, tmp_path: Path) -> None:
+    """By those of the last file alone the rows of the first would be out of range."""
+    first = train(line, "line")
+    header, *rows = line.data.read_text().splitlines()
+    middle = sorted(rows, key=lambda row: float(row.split(",")[0]))[5:-5]
+    line.data.write_text("\n".join([header, *middle, ""]))
+    again = train(replace(line, continue_from=first), "line")
+    (before,), (now,) = (each.manifest.signature.features for each in (first, again))
+    assert (now.minimum, now.maximum) == (before.minimum, before.maximum)
+    ranges = {each.manifest.signature.target_range for each in (first, again)}
+    assert len(ranges) == 1
+
+
 def test_rows_that_were_held_out_of_batches_are_found_again(line: Plan) -> None:
     batched = train(replace(line, batch_rows=7), "line")
     _, unseen = unseen_rows(batched, line.data, line.contract)

@@ -24,6 +24,7 @@ TRAIN_FIRST = "run `train` first, or look at what there is with `models list`"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 VERSION = re.compile(r"\d{8}T\d{6}[.\d]*Z-[0-9a-f]{12}")
 GRACE_S = 3600.0
+ANY = "*"  # no name of a version
 
 
 class Place(Protocol):
@@ -120,10 +121,18 @@ class Store:
         pointer = self._read_pointer(self.place.read_pointer())
         return pointer.serving.version if pointer else None
 
-    def promote(self, version: str, reason: str | None = None) -> None:
+    def promote(
+        self,
+        version: str,
+        reason: str | None = None,
+        *,
+        instead_of: str | None = ANY,
+    ) -> None:
         """Make `version` the one that serves; the reason is kept in the log.
 
-        Fails: PromotionRefused when it missed its gate and no reason is given.
+        instead_of: what has to serve until then, None for nothing.
+        Fails: PromotionRefused when it missed its gate and no reason is given, or
+        when another one serves.
         """
         manifest = self.get(version).manifest
         if manifest.gate_failures and not reason:
@@ -132,6 +141,10 @@ class Store:
         event = Event("promote", version, chosen.at, reason)
 
         def change(pointer: Pointer | None) -> Pointer:
+            serving = pointer.serving.version if pointer else None
+            if instead_of not in (ANY, serving):
+                fault = f"it was not compared with {serving}, which came meanwhile"
+                raise PromotionRefused(version, [fault])
             if pointer is None:
                 return Pointer(chosen, (), (event,))
             if version in pointer.pruned:

@@ -42,6 +42,7 @@ def adopt(
     from ..training.evaluate import read_thresholds
 
     store = open_store()
+    before = store.serving()
     artifact = run(
         file,
         sample,
@@ -50,4 +51,4 @@ def adopt(
         MODEL_NAME,
         read_in_service(store),
     )
-    keep(artifact, store, as_json)
+    keep(artifact, store, before, as_json)

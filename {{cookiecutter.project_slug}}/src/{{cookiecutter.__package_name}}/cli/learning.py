@@ -83,6 +83,7 @@ def train(
     from ..training.train import train as run
 
     store = open_store()
+    before = store.serving()
     plan = Plan(
         data=data,
         contract=read_contract(contract),
@@ -93,7 +94,7 @@ def train(
         continue_from=store.get() if go_on else None,
         production=read_in_service(store),
     )
-    keep(run(plan, MODEL_NAME), store, as_json)
+    keep(run(plan, MODEL_NAME), store, before, as_json)
 
 
 @click.command(short_help="Judge a stored version by DATA.")
@@ -211,13 +212,18 @@ def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
     )
 
 
-def keep(artifact: "Artifact", store: "Store", as_json: bool) -> None:
-    """Store a new version, promote it when it may serve, and say which it was."""
+def keep(
+    artifact: "Artifact", store: "Store", before: str | None, as_json: bool
+) -> None:
+    """Store a new version, promote it when it may serve, and say which it was.
+
+    before: what served when it began to learn, with which it was compared.
+    """
     failures = artifact.manifest.gate_failures
     with naming(store.root):
         version = store.put(artifact)
         if not failures:
-            store.promote(version)
+            store.promote(version, instead_of=before)
     print_evaluation(artifact.manifest, failures, as_json)
     if not failures:
         click.echo(f"version {version} is promoted", err=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from ..artifacts.artifact import Signature
 from ..errors import TrainingImpossible
 from ..model.arrays import Floats
 from .dataset import Contract, Table
@@ -142,15 +143,20 @@ class Summary:
     """What is kept of the rows that were learned from, whatever their number.
 
     repeated: rows that were held out and left out, being among those learned from.
+    before: what a version knows that these rows go on from; its ranges hold, too.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, before: Signature | None = None) -> None:
         self.rows = 0
         self.repeated = 0
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
         self.histograms = Histograms()
         self.lowest, self.highest = np.inf, -np.inf  # of a target that is a number
+        if before is not None:
+            self.minimum = np.array([each.minimum for each in before.features])
+            self.maximum = np.array([each.maximum for each in before.features])
+            self.lowest, self.highest = before.target_range or (np.inf, -np.inf)
         self._sum = 0.0
         self._seen: Counter[str] = Counter()
         self._classes = contract.classes

@@ -136,7 +136,8 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
     In batches, only one of them and at most twice JUDGED_AT_MOST rows to judge by are
     in memory at a time.
     """
-    summary = Summary(plan.contract)
+    before = plan.continue_from
+    summary = Summary(plan.contract, before.manifest.signature if before else None)
     held_out, leaked = [], np.zeros(0, dtype=bool)
     classes = list(plan.contract.classes)
     announced = {"classes": classes} if classes else {}
