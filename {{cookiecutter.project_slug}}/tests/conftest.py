@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,27 +13,24 @@ os.environ["SCIPY_ARRAY_API"] = "1"  # or one check of scikit-learn's would be s
 from {{cookiecutter.__package_name}} import (
     MODEL_NAME,
 )
-from {{cookiecutter.__package_name}}.artifacts.artifact import (
-    Artifact,
-)
-from {{cookiecutter.__package_name}}.artifacts.store import (
-    Store,
-)
-from {{cookiecutter.__package_name}}.training.dataset import (
-    Contract,
-    Table,
-    read_contract,
-    read_table,
-)
-from {{cookiecutter.__package_name}}.training.evaluate import (
-    Thresholds,
-    read_thresholds,
-)
-from {{cookiecutter.__package_name}}.training.train import (
-    Plan,
-    train,
-)
 
+if TYPE_CHECKING:
+    from {{cookiecutter.__package_name}}.artifacts.artifact import (
+        Artifact,
+    )
+    from {{cookiecutter.__package_name}}.artifacts.store import (
+        Store,
+    )
+    from {{cookiecutter.__package_name}}.training.dataset import (
+        Contract,
+        Table,
+    )
+    from {{cookiecutter.__package_name}}.training.evaluate import (
+        Thresholds,
+    )
+
+# The process of pytest-xdist that hands out the tests reads this file too, and the
+# workers wait for it: what takes seconds to import, the fixtures import.
 PROJECT = Path(__file__).parents[1]
 
 
@@ -69,30 +67,54 @@ def written(tmp_path: Path) -> Callable[[str, list[list[str]]], Path]:
 
 
 @pytest.fixture(scope="session")
-def contract() -> Contract:
+def contract() -> "Contract":
+    from {{cookiecutter.__package_name}}.training.dataset import (
+        read_contract,
+    )
+
     return read_contract(PROJECT / "data" / "contract.toml")
 
 
 @pytest.fixture(scope="session")
-def thresholds() -> Thresholds:
+def thresholds() -> "Thresholds":
+    from {{cookiecutter.__package_name}}.training.evaluate import (
+        read_thresholds,
+    )
+
     return read_thresholds(PROJECT / "thresholds.toml")
 
 
 @pytest.fixture(scope="session")
-def table(sample: Path, contract: Contract) -> Table:
+def table(sample: Path, contract: "Contract") -> "Table":
     """Every row of the sample."""
+    from {{cookiecutter.__package_name}}.training.dataset import (
+        read_table,
+    )
+
     return read_table(sample, contract)
 
 
 @pytest.fixture(scope="session")
-def artifact(sample: Path, contract: Contract) -> Artifact:
+def artifact(sample: Path, contract: "Contract") -> "Artifact":
     """A version as `train` makes it, learned once for all tests, however good it is."""
+    from {{cookiecutter.__package_name}}.training.evaluate import (
+        Thresholds,
+    )
+    from {{cookiecutter.__package_name}}.training.train import (
+        Plan,
+        train,
+    )
+
     return train(Plan(sample, contract, Thresholds()), MODEL_NAME)
 
 
 @pytest.fixture
-def store(tmp_path: Path, artifact: Artifact) -> Store:
+def store(tmp_path: Path, artifact: "Artifact") -> "Store":
     """A store of the test's own, with that version in service."""
+    from {{cookiecutter.__package_name}}.artifacts.store import (
+        Store,
+    )
+
     store = Store(tmp_path / "models", MODEL_NAME)
     store.promote(store.put(artifact))
     return store

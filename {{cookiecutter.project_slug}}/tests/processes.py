@@ -45,6 +45,7 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
     Store,
 )
 from {{cookiecutter.__package_name}}.model import (
+    engine,
     predictor,
 )
 from {{cookiecutter.__package_name}}.model.arrays import (
@@ -61,10 +62,14 @@ from {{cookiecutter.__package_name}}.serving import (
 PATIENCE_S = 40
 TOO_MANY = 10_001  # more than a warm-up asks for, and no power of two
 PROCESSES = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-if os.name == "posix":
-    PROCESSES.set_forkserver_preload(
-        [module.__name__ for module in (app, cli, predictor, routes, server)]
-    )
+
+
+def imported() -> list[str]:
+    """What a service imports, and the engine's parts that this process has needed."""
+    own = [module.__name__ for module in (app, cli, predictor, routes, server)]
+    return own + [
+        name for name in sys.modules if name.partition(".")[0] in engine.IMPORTS
+    ]
 
 
 def serve(environment: dict[str, str], log: Path) -> None:
@@ -168,6 +173,8 @@ def running(
         **{f"ML_{name.upper()}": str(each) for name, each in settings.items()},
     }
     log.touch()
+    if os.name == "posix":
+        PROCESSES.set_forkserver_preload(imported())  # heard by the first one only
     process = PROCESSES.Process(target=target, args=(environment, log))
     process.start()
     try:
