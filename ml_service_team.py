@@ -46,6 +46,18 @@ def faults(team: Mapping[str, Any]) -> Iterator[str]:
                         f"[{table}] {name}: expected {expected}, "
                         f"received {given!r:.80}"
                     )
+    yield from clashes(team.get("files", {}))
+
+
+def clashes(files: object) -> Iterator[str]:
+    """A path can't be a file and the folder of another."""
+    paths = [PurePosixPath(name) for name in files] if isinstance(files, dict) else []
+    for path in paths:
+        for above in {*path.parents} & {*paths}:
+            yield (
+                f"[files] {path}: expected a path below folders, "
+                f"received a file {above}"
+            )
 
 
 def fault_of_policy(name: str, given: object) -> str:

@@ -148,6 +148,10 @@ def test_without_a_team_there_is_no_trace_of_one(render):
         ("[files]\n\"a\\u0000\" = ''", "expected a path of visible characters"),
         ("[files]\n'src' = ''", "[files] src: expected a path that is a file in the"),
         ("[files]\n'Makefile/x' = ''", "[files] Makefile/x: expected a path that is"),
+        (
+            "[files]\n'team/x/y' = ''\n'./team/x' = ''",
+            "[files] team/x/y: expected a path below folders, received a file team/x",
+        ),
         ("[files]\n'docs/x.md' = 1", "[files] docs/x.md: expected a text, received 1"),
     ],
 )

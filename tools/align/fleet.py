@@ -101,7 +101,8 @@ def cloned(address: str, folder: Path) -> Path:
         check=False,
     )
     if done.returncode != 0:
-        raise CannotJudge(f"can't be cloned: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip() or f"git ended with {done.returncode}"
+        raise CannotJudge(f"can't be cloned: {said.splitlines()[-1]}")
     return folder
 
 

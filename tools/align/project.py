@@ -133,14 +133,18 @@ def render_all(
         }
         for each, output in zip(answers, outputs, strict=True)
     ]
-    done = subprocess.run(
-        [sys.executable, str(WORKER)],
-        input=json.dumps({"template": str(template), "jobs": jobs}),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=RENDER_WITHIN_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, str(WORKER)],
+            input=json.dumps({"template": str(template), "jobs": jobs}),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=RENDER_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as failure:
+        said = f"rendering {commit} took more than {failure.timeout:g} s"
+        raise CannotJudge(said) from failure
     if done.returncode != 0:
         raise CannotJudge(f"rendering {commit} failed: {done.stderr[-500:]}")
     results = json.loads(done.stdout)

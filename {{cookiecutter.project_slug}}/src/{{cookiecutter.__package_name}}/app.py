@@ -33,7 +33,7 @@ def create_api(service: Service) -> "FastAPI":
     api = new_api(service)
     add_routes(api, service)
 
-    # Your own routes go here. They get the request id, the keys, the log line and the
-    # metrics of every other route; large bodies are refused before they come here.
+    # Your own routes go here. They get request ids, key checks, log lines and metrics
+    # like every other route; bodies that are too large are refused before they get here.
 
     return api

@@ -41,7 +41,7 @@ class SettingInvalid(ProjectError):
 
 
 class DataInvalid(ProjectError):
-    """One file, and every problem found in it up to the reader's patience."""
+    """One file, and the problems found in it, up to the limit that its reader sets."""
 
     def __init__(self, source: object, problems: Sequence[str]) -> None:
         if len(problems) == 1:
@@ -69,7 +69,7 @@ class ArtifactCorrupt(ArtifactError):
         super().__init__(f"{place}: expected {expected}, received {received}")
 
 
-# What the client of each kind of store reads, beside much else.
+# The main variables that the client of each kind of store reads.
 STORE_VARIABLES = {
     "s3": "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -113,7 +113,7 @@ class AdoptionRefused(ArtifactError):
 
 
 class RequestError(ProjectError):
-    """`rule`: for the log, what was expected and where, without what was sent."""
+    """`rule`, for the log: what was expected and where, without what was sent."""
 
     rule = ""
 
@@ -126,7 +126,7 @@ class Malformed(RequestError):
 
 
 class FieldInvalid(RequestError):
-    """`missing`: the name or place of the feature that a row has no value for."""
+    """`missing`: name or place of the feature for which a row has no value."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class MediaUnsupported(RequestError):
 
 
 class Unavailable(ProjectError):
-    """`retry_after_s` is when trying again makes sense."""
+    """`retry_after_s`: after how many seconds to try again."""
 
     retry_after_s = 1
 
@@ -196,6 +196,6 @@ class DeadlineExceeded(Unavailable):
 
 
 def shortened(received: object) -> str:
-    """What a client sent, for its answer: never more than a line of it."""
+    """What a client sent, cut to SHOWN characters for use in a message."""
     text = str(received)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"

@@ -1,6 +1,6 @@
 """Environment in, one frozen object out; read once by the entry points, then passed on.
 
-Every variable starts with ML_; the platforms' own PORT is honoured when ML_PORT is not
+Every variable starts with ML_; PORT, which platforms set, is used when ML_PORT is not
 set. An unknown name or a bad value stops the start with one line that names it.
 """
 
@@ -13,7 +13,7 @@ from msgspec import Meta
 from .errors import SettingInvalid
 
 PREFIX = "ML_"
-# What has :// in it names an object store, with a bucket.
+# A value with :// in it must name an object store and a bucket.
 STORE = r"^((s3|gs|az)://[^/].*|(?!.*://|(s3|gs|az):).+)\Z"
 A_STORE = (
     "a store, or one version in it: a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
@@ -22,7 +22,7 @@ A_STORE = (
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be set, in words that the refusals and the README repeat."""
+    """What can be set; refusals and the README repeat these descriptions."""
 
     model_uri: Annotated[str, Meta(description=A_STORE, pattern=STORE)] = "models"
     host: Annotated[str, Meta(description="an address to listen on", min_length=1)] = (

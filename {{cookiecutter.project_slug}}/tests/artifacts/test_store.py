@@ -564,6 +564,21 @@ def test_what_is_being_pruned_is_not_promoted(
     assert not {*doomed} & {*any_store.versions()}
 
 
+def test_what_was_pruned_may_be_copied_back(
+    any_store: Store, artifact: Artifact, tmp_path: Path
+) -> None:
+    elsewhere = Store(tmp_path / "elsewhere", any_store.name)
+    old = elsewhere.put(aged(artifact, 2001))
+    elsewhere.promote(old)
+    any_store.put(elsewhere.get())
+    assert any_store.prune(1) == [old]
+    with pytest.raises(ArtifactMissing):
+        any_store.promote(old)
+    assert elsewhere.copy(any_store) == old
+    assert any_store.serving() == old
+    assert any_store.removable(2) == []
+
+
 def test_two_may_prune_at_once(
     store: Store, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,26 @@ def test_without_a_version_only_the_features_are_compared(
     assert said in run("drift", sample, sample).output
 
 
+def test_a_version_is_not_asked_about_columns_that_it_has_not_learned(
+    filled: Path, contract: Contract, project: Path, tmp_path: Path
+) -> None:
+    """It takes columns by their place, so their order counts as well."""
+    turned = tmp_path / "turned.toml"
+    kinds = json.dumps(contract.classes)
+    names = [column.name for column in reversed(contract.features)] + ["one more"]
+    lines = [f"target = {json.dumps(contract.target)}", f"classes = {kinds}"]
+    lines += [f"[[features]]\nname = {json.dumps(name)}" for name in names]
+    turned.write_text("\n".join(lines), encoding="utf-8")
+    with filled.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    wider = tmp_path / "wider.csv"
+    with wider.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([[*header, "one more"], *([*r, "1"] for r in rows)])
+    result = run("drift", wider, wider, "--contract", turned)
+    assert result.exit_code == 1
+    assert "expected the columns and classes that version" in str(result.exception)
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_reference_without_any_value_of_a_column_is_compared_quietly(
     filled: Path, artifact: Artifact, written: Written

@@ -35,6 +35,9 @@ from {{cookiecutter.__package_name}}.monitoring.live import (
     Live,
     Predict,
 )
+from {{cookiecutter.__package_name}}.monitoring.statistics import (
+    stability_by_chance,
+)
 
 Shown = dict[tuple[str, ...], float]
 LENGTH, WIDTH = (feature.name for feature in FEATURES)
@@ -103,6 +106,19 @@ def test_rows_like_those_of_training_are_no_drift(
     labels = artifact.predictor().predict(ROWS)["label"].tolist()
     for name in CLASSES:
         assert seen["predictions_total", name] == labels.count(name) > 0
+
+
+def test_one_alarm_in_a_thousand_windows_is_false_whatever_is_watched(
+    watch: Live, predict: Predict, artifact: Artifact
+) -> None:
+    ask_for_each(ROWS, watch, predict)
+    seen = shown(watch)
+    reference = artifact.manifest.reference
+    for name, learned in zip(watch.names, reference.features, strict=True):
+        bins = len(learned.counts)
+        expected = stability_by_chance(len(ROWS), len(ROWS), bins, 0.001 / 3)
+        found = seen["drift_psi_by_chance", "feature", name]
+        assert found == pytest.approx(expected), "two features and the answers"
 
 
 def test_a_feature_that_moved_is_named_and_no_other(

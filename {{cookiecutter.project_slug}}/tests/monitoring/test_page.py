@@ -5,6 +5,9 @@ import math
 from collections.abc import (
     Callable,
 )
+from contextlib import (
+    nullcontext,
+)
 from http.server import (
     BaseHTTPRequestHandler,
     HTTPServer,
@@ -38,6 +41,9 @@ from {{cookiecutter.__package_name}}.artifacts.store import (
 from {{cookiecutter.__package_name}}.cli import (
     commands,
 )
+from {{cookiecutter.__package_name}}.cli.comparing import (
+    check_unseen,
+)
 from {{cookiecutter.__package_name}}.errors import (
     ProjectError,
 )
@@ -57,6 +63,9 @@ from {{cookiecutter.__package_name}}.settings import (
 )
 from {{cookiecutter.__package_name}}.training.dataset import (
     digest,
+)
+from {{cookiecutter.__package_name}}.training.held_out import (
+    ADOPTED,
 )
 
 
@@ -81,8 +90,10 @@ def page(*sides: tuple[str, int, int, int]) -> str:
             ("+Inf", good),
         ):
             bucket = f'{labels},code="200",le="{le}"'
-            below = count_of(bucket, max(count, 0), "http_request_seconds_bucket")
-            lines.append(below)
+            name = "http_request_seconds_bucket"
+            lines.append(count_of(bucket, max(count, 0), name))
+            # A refusal is quick, and says nothing of how long an answer takes.
+            lines.append(count_of(bucket.replace("200", "400"), 99_999, name))
     return "\n".join(lines) + "\n"
 
 
@@ -221,6 +232,40 @@ def test_rows_that_one_version_has_learned_from_are_no_judge(
     b = store.put(another(Artifact(manifest, artifact.files)))
     result = run(b, "--data", sample)
     assert "has learned from rows of this file" in str(result.exception)
+
+
+def test_rows_that_both_hold_out_are_a_judge_however_many_were_left_out(
+    store: Store, artifact: Artifact, sample: Path
+) -> None:
+    made = artifact.manifest.provenance
+    for split, same in (
+        ({**made.split, "repeated_rows_left_out": 3}, True),
+        ({**made.split, "test_share": 0.5}, False),
+    ):
+        changed = msgspec.structs.replace(made, split=split)
+        manifest = msgspec.structs.replace(artifact.manifest, provenance=changed)
+        b = Artifact(manifest, artifact.files)
+        with nullcontext() if same else pytest.raises(ProjectError, match="learned"):
+            check_unseen(artifact, b, sample)
+
+
+def test_a_version_from_elsewhere_knows_no_more_of_a_file_than_one_that_never_saw_it(
+    artifact: Artifact, sample: Path
+) -> None:
+    made = artifact.manifest.provenance
+    changes = {"split": {"method": ADOPTED}}, {"data_sha256": "another"}
+    adopted, other = (
+        Artifact(
+            msgspec.structs.replace(
+                artifact.manifest, provenance=msgspec.structs.replace(made, **change)
+            ),
+            artifact.files,
+        )
+        for change in changes
+    )
+    check_unseen(adopted, other, sample)
+    with pytest.raises(ProjectError, match="learned"):
+        check_unseen(adopted, artifact, sample)
 
 
 def test_nor_are_rows_that_a_version_before_it_has_learned_from(

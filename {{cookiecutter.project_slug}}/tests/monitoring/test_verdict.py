@@ -84,6 +84,16 @@ def test_newcombes_own_example() -> None:
     found = shares("x", 48, 80, 56, 70, 0.0)
     assert found.difference == pytest.approx(0.2)
     assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert found.rows == 70, "the fewer decide whether there are enough"
+
+
+def test_wrong_answers_have_the_interval_of_agresti_and_min() -> None:
+    """2 and 12 of 98 rows wrong in one alone: (12 - 2) / 100 +- 1.96 sqrt(14) / 100."""
+    wrong = np.zeros((2, 98))
+    wrong[0, :2] = wrong[1, 2:14] = 1.0
+    found = wrong_answers(*wrong, margin=0.0)
+    assert (found.low, found.high) == pytest.approx((0.0266652, 0.1733348), abs=1e-6)
+    assert found.p_value == pytest.approx(212 / 2**14), "2 heads in 14 tosses"
 
 
 def test_equal_versions_are_hardly_ever_told_apart() -> None:

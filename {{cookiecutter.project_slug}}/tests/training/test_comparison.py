@@ -17,6 +17,9 @@ from {{cookiecutter.__package_name}}.model.arrays import (
 from {{cookiecutter.__package_name}}.model.predictor import (
     Outputs,
 )
+from {{cookiecutter.__package_name}}.training import (
+    comparison,
+)
 from {{cookiecutter.__package_name}}.training.answers import (
     Answers,
     Trivial,
@@ -160,3 +163,15 @@ def test_importance_is_what_shuffling_costs() -> None:
         ("ignored", 0.0, 0.0),
         ("constant", 0.0, 0.0),
     }
+
+
+def test_of_many_rows_the_importance_is_that_of_some_from_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of rows that come sorted, the first may know nothing of a feature."""
+    monkeypatch.setattr(comparison, "ROWS", 100)
+    x = np.maximum(np.arange(500.0) - 250.0, 0.0)
+    X = np.column_stack([np.zeros(500), x])
+    first, _ = importances(Second((), np.zeros(1)), ["a", "b"], Table(X, 3.0 * x))
+    assert first.feature == "b"
+    assert first.mean == pytest.approx(3 * np.sqrt(2) * x.std(), rel=0.2)

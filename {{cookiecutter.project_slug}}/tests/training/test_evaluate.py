@@ -157,9 +157,9 @@ class Saying(Predictor):
         ((), [1.0, math.inf], "value: expected finite numbers, received others; if le"),
         (
             ("reed", "sedge"),
-            [[2.0, 1.0], [0.5, 0.5]],
+            [[0.5, 0.5], [2.0, 1.0]],
             "probabilities: expected none below 0 and a sum of 1 in each row, received "
-            "[2.0, 1.0] for the first; divide each row by its sum in predict of "
+            "[2.0, 1.0] for one; divide each row by its sum in predict of "
             + engine.WRITTEN_IN,
         ),
         (("reed", "sedge"), [[-0.5, 1.5], [0.5, 0.5]], "probabilities: expected none"),

@@ -13,6 +13,7 @@ from {{cookiecutter.__package_name}}.training.dataset import (
 )
 from {{cookiecutter.__package_name}}.training.split import (
     Summary,
+    at_most,
     draw,
     joined,
     row_hashes,
@@ -146,6 +147,16 @@ def test_no_row_to_judge_by_is_refused() -> None:
     with pytest.raises(TrainingImpossible) as refusal:
         joined([nothing, nothing])
     assert str(refusal.value) == "no rows were held out to judge by; give more rows"
+
+
+def test_a_sample_of_rows_is_the_same_in_whichever_order_they_came() -> None:
+    turned = np.roll(np.arange(100), 37)
+    sample, other = at_most(TABLE, 10), at_most(TABLE[turned], 10)
+    assert len(sample.y) == 10
+    assert sorted(sample.X.tolist()) == sorted(other.X.tolist())
+    assert sample.X[-1, 0] > 20, "not the first"
+    np.testing.assert_array_equal(sample.y, TABLE.y[sample.X[:, 0].astype(int)])
+    assert at_most(TABLE, 100) is TABLE
 
 
 def test_a_summary_of_batches_holds_ranges_and_shares() -> None:

@@ -20,6 +20,9 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: datetime
     reason: str | None = None
 
+    def prunes(self, version: str) -> bool:
+        return self.action == "prune" and self.version == version
+
 
 class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The version that serves, those that served before it, and every decision.

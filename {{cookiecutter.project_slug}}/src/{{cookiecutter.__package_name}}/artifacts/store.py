@@ -188,6 +188,7 @@ class Store:
         version = artifact.manifest.version
         if version not in to.versions():
             to.put(artifact)
+            to._unmark(version)
         serving = self.pointer().serving if self.serving() == version else None
         to.promote(version, serving.reason if serving else None)
         return version
@@ -234,6 +235,19 @@ class Store:
     def sweep(self, leftovers: list[str]) -> None:
         for leftover in leftovers:
             self.place.sweep(leftover)
+
+    def _unmark(self, version: str) -> None:
+        """It is here again: whoever pruned it is not removing it any more."""
+        pointer = self._read_pointer(self.place.read_pointer())
+        if pointer is None or version not in pointer.pruned:
+            return
+
+        def change(pointer: Pointer | None) -> Pointer:
+            pointer = pointer or self.pointer()
+            kept = (each for each in pointer.log if not each.prunes(version))
+            return msgspec.structs.replace(pointer, log=tuple(kept))
+
+        self._move(change)
 
     def _doomed(self, keep: int, pointer: Pointer | None) -> list[str]:
         versions = self.versions()

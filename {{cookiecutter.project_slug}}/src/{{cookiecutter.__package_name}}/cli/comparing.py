@@ -109,9 +109,9 @@ def on_data(
 
 def check_unseen(a: "Artifact", b: "Artifact", data: Path) -> None:
     """Fails: ProjectError when the rows held out by one were learned by the other."""
-    from ..training.held_out import split_then
+    from ..training.held_out import held_out_by
 
-    if split_then(a, data) != split_then(b, data):
+    if held_out_by(a, data) != held_out_by(b, data):
         raise ProjectError(
             f"{data}: a version has learned from rows of this file that the other has "
             "not seen; give rows that are new to both"

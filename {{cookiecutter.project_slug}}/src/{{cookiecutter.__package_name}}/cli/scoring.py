@@ -70,12 +70,7 @@ def score(
     rules = read_contract(contract)
     check_learned(rules, artifact.manifest)
     columns = [
-        Rule(
-            column.name,
-            column.minimum,
-            column.maximum,
-            getattr(column, "missing", None),
-        )
+        Rule(column.name, column.minimum, column.maximum, column.missing)
         for column in rules.features
     ]
     version = artifact.manifest.version

@@ -1,6 +1,6 @@
-"""What a model learned to the files of a version and back, without pickle; its types.
+"""Converts learned state to the files of a version and back, without pickle; types.
 
-Arrays stand in weights.npz; what a model keeps besides, in state.json.
+Arrays go into weights.npz; anything else that a model keeps, into state.json.
 """
 
 import io
@@ -25,9 +25,9 @@ STATE = "state.json"  # only when a model keeps more than arrays
 
 
 def to_files(state: State) -> dict[str, bytes]:
-    """state: what `to_arrays` of the estimator gave, by name.
+    """state: what the estimator's `to_arrays` returned, by name.
 
-    Fails: StateRefused on what would not come back from the files as it was.
+    Fails: StateRefused on a value that would come back from the files changed.
     """
     check_state(state)
     files = {WEIGHTS: pack({k: np.asarray(v) for k, v in state.items() if is_array(v)})}
@@ -37,7 +37,7 @@ def to_files(state: State) -> dict[str, bytes]:
 
 
 def to_state(files: Files) -> dict[str, Any]:
-    """All that the model kept, by name, as it was. Fails: ArtifactCorrupt."""
+    """The whole stored state, by name, unchanged. Fails: ArtifactCorrupt."""
     rest = msgspec.json.decode(files.get(STATE, b"{}"))
     return {**unpack(need(files, WEIGHTS)), **rest}
 
@@ -58,7 +58,7 @@ def is_array(value: object) -> bool:
 
 
 def survives_json(value: Any) -> bool:
-    """Whether it comes back equal; a tuple, a set, a key 1 and NaN do not."""
+    """Whether JSON gives it back equal; not so a tuple, a set, a key 1 or NaN."""
     try:
         return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
     except (TypeError, ValueError, OverflowError, RecursionError):
@@ -66,14 +66,14 @@ def survives_json(value: Any) -> bool:
 
 
 def pack(arrays: Arrays) -> bytes:
-    """One archive of them all."""
+    """All the arrays as the bytes of one npz archive."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
 def unpack(content: bytes) -> dict[str, NDArray[Any]]:
-    """Fails: ArtifactCorrupt on what only pickle could read, and on no archive."""
+    """Fails: ArtifactCorrupt on Python objects, or when content is no archive."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
@@ -84,7 +84,7 @@ def unpack(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def need(files: Files, name: str) -> bytes:
-    """One file of a version. Fails: ArtifactCorrupt when it was made without it."""
+    """One file of a version. Fails: ArtifactCorrupt when the version lacks it."""
     if name not in files:
         raise ArtifactCorrupt(
             "version",
@@ -96,7 +96,7 @@ def need(files: Files, name: str) -> bytes:
 
 
 def named(state: State, names: list[str]) -> dict[str, Any]:
-    """What is asked for, as a kernel likes it: numbers bare, arrays in one piece.
+    """The named values, ready for a kernel: plain numbers, contiguous arrays.
 
     Fails: ArtifactCorrupt when one is missing.
     """

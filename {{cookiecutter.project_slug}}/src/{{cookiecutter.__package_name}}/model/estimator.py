@@ -1,9 +1,9 @@
 """The learning pattern: fit, update, predict. Yours to replace; see the README.
 
-`fit` starts anew and may pass over the data many times; `update` goes on from what is
-known and sees each row once; `predict` never changes anything. scikit-learn's own
-`check_estimator` holds for the class, so its tools (pipelines, searches, cross
-validation) work with it.
+`fit` starts from nothing and may pass over the data many times; `update` continues
+from the learned state and sees each row once; `predict` never changes anything. The
+class passes scikit-learn's own `check_estimator`, so its tools (pipelines, searches,
+cross-validation) work with it.
 """
 
 import logging
@@ -22,14 +22,14 @@ from .arrays import Floats
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 5  # passes without improvement until `fit` stops
+PATIENCE = 5  # passes without improvement after which `fit` stops
 
 
 class Estimator(ClassifierMixin, BaseEstimator):
     """Standardise, then softmax regression by stochastic gradient descent.
 
-    epochs: passes over the data in `fit` at most.  tolerance: `fit` stops when five
-    passes in a row have not improved the mean log loss by that much (nats).
+    epochs: most passes over the data in `fit`.  tolerance: `fit` stops when five
+    passes in a row have not improved the mean log loss by this much (nats).
     learning_rate: size of the first step.  l2: weight of the penalty |W|^2 / 2.
     random_state: seed of the row order in `fit`.
 
@@ -61,9 +61,9 @@ class Estimator(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Learn from nothing. X: (n, d) finite numbers.  y: (n,) labels, two or more.
+        """Learn anew. X: (n, d) finite numbers.  y: (n,) labels of 2 classes or more.
 
-        Fails: ValueError when X is not finite, shapes differ or y has one class only.
+        Fails: ValueError when X is not finite, shapes differ or y has only one class.
         """
         X, y = self._checked(X, y, first=True)
         self._start(np.unique(y), X.shape[1])
@@ -99,11 +99,11 @@ class Estimator(ClassifierMixin, BaseEstimator):
     def update(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None
     ) -> Self:
-        """Learn from each row once, in order, going on from what is known.
+        """Learn from each row once, in order, continuing from the learned state.
 
-        Two updates leave exactly what one update with the rows of both leaves.
+        Two updates leave exactly the state that one update with all their rows leaves.
         `classes` (k,) names every label that may ever come; the first call needs it.
-        Fails: ValueError as in `fit`, and on a label or width that wasn't announced.
+        Fails: ValueError as in `fit`, and on a label or width not in the first call.
         """
         first = not hasattr(self, "classes_")
         X, y = self._checked(X, y, first=first)
@@ -147,17 +147,17 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The likeliest class of each row, (n,)."""
-        best = self.predict_proba(X).argmax(axis=1)  # first: it checks that we learned
+        best = self.predict_proba(X).argmax(axis=1)  # first: checks that it is fitted
         likeliest: NDArray[Any] = self.classes_[best]
         return likeliest
 
     @property
     def scale_(self) -> Floats:
-        """Standard deviation of each feature, 1 where it has not varied. (d,)"""
+        """Standard deviation of each feature, (d,); 1 where it has not varied."""
         return np.array([kernels.deviation(m2, self.count_) for m2 in self.m2_])
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """All that was learned, as named arrays: what a stored version holds."""
+        """The learned state as named arrays: what a stored version holds."""
         check_is_fitted(self)
         return {
             "coef": self.coef_,
@@ -170,7 +170,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
         }
 
     def from_arrays(self, arrays: dict[str, NDArray[Any]], classes: list[str]) -> Self:
-        """The opposite of `to_arrays`: go on learning from a stored version."""
+        """The inverse of `to_arrays`, to go on learning from a stored version."""
         self._start(np.array(classes), arrays["coef"].shape[1])
         self.coef_ = arrays["coef"].copy()
         self.intercept_ = arrays["intercept"].copy()
@@ -188,7 +188,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
             self, X, y, dtype=np.float64, order="C", reset=first
         )
         check_classification_targets(checked[1])
-        # Numba would compile once more for an array that can't be written to.
+        # Numba would compile again for a read-only array.
         return np.require(checked[0], requirements="W"), checked[1]
 
     def _start(self, classes: NDArray[Any], d: int) -> None:

@@ -17,7 +17,7 @@ class Predictor:
     """The engine's `load`, bound to the names of one stored version.
 
     features: names of the d columns.  classes: names of the k classes, none for a
-    regression.  files: what `engine.files` has made.
+    regression.  files: those that `engine.files` made.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Predictor:
         return {"label": self._labels[answer.argmax(axis=1)], "probabilities": answer}
 
     def warm_up(self) -> None:
-        """Compile, or load from the cache, all that a request will run.
+        """Compile, or load from the cache, everything that a request will run.
 
-        Fails: ArtifactCorrupt when answers come in another shape than they should.
+        Fails: ArtifactCorrupt when the answers have the wrong shape.
         """
         for rows in engine.WARM_UP_ROWS:
             X = np.zeros((rows, len(self.features)))
@@ -59,10 +59,10 @@ class Predictor:
 
 
 def compilations() -> int:
-    """How many times the engine has compiled something, or loaded what is compiled."""
+    """How many times the engine has compiled something or loaded it compiled."""
     return engine.compilations()
 
 
 def compiled_anew() -> int:
-    """How many of them nothing that was compiled ahead could spare."""
+    """How many of these had to be compiled here, for want of code compiled ahead."""
     return engine.compiled_anew()

@@ -22,9 +22,9 @@ def adopt(
     name: str,
     production: Artifact | None = None,
 ) -> Artifact:
-    """Judge it by all rows of the sample, beside a baseline that knows their average.
+    """Judge the model by all rows of the sample, beside a baseline: their average.
 
-    production: the version in service, which it must not be worse than.
+    production: the version in service, which the model must not be worse than.
     Fails: AdoptionRefused, DataInvalid.
     """
     table = read_table(sample, contract)

@@ -1,4 +1,4 @@
-"""Answers to rows whose truth is known in, any metric of any draw of those rows out."""
+"""Answers to labelled rows in, any metric of any bootstrap draw of those rows out."""
 
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ Weights = NDArray[np.int64]
 
 
 class Answering(Protocol):
-    """What a Predictor is to those who judge it."""
+    """What judging needs of a Predictor."""
 
     classes: tuple[str, ...]
 
@@ -22,7 +22,7 @@ class Answering(Protocol):
 
 
 class Trivial:
-    """The baseline as a predictor: the same for every row, see `evaluate_baseline`."""
+    """The baseline as a predictor: one answer for all rows, see `evaluate_baseline`."""
 
     def __init__(self, classes: tuple[str, ...], prior: Floats) -> None:
         self.classes = classes
@@ -35,10 +35,10 @@ class Trivial:
 
 
 class Answers:
-    """What one predictor says about rows; any metric of them, each row so many times.
+    """What one predictor answers to the rows of `test`, and metrics of weighted rows.
 
-    A classifier has P (n, k) and truth (n,), the column of the true class; a regression
-    has value (n,). Both have y (n,).
+    A classifier has P (n, k), probabilities, and truth (n,), the column of the true
+    class; a regression has value (n,). Both have y (n,).
     """
 
     def __init__(self, predictor: Answering, test: Table) -> None:
@@ -59,7 +59,7 @@ class Answers:
         self.bin = np.minimum((self.confidence * BINS).astype(int), BINS - 1)
 
     def metric(self, name: str, weights: Weights) -> float:
-        """As `evaluate` has it, row i counted weights[i] times; nan when unknown."""
+        """As in `evaluate`, with row i counted weights[i] times; nan if unknown here."""
         measure: Any = getattr(self, f"_{name}", None)
         return float(measure(weights)) if measure else float("nan")
 
@@ -83,7 +83,7 @@ class Answers:
         return float((2 * hits / np.maximum(support + said, 1)).mean())
 
     def _counts(self, w: Weights) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """(k,) right answers, rows and answers of each class."""
+        """For each class (k,): rows answered right, rows of it, rows answered as it."""
         hits = np.bincount(self.truth, w * self.correct, self.k)
         support = np.bincount(self.truth, w, self.k)
         return hits, support, np.bincount(self.best, w, self.k)
@@ -99,5 +99,5 @@ class Answers:
             return 0.0
         spread = w @ (self.y - w @ self.y / w.sum()) ** 2
         left = w @ (self.value - self.y) ** 2
-        # Of rows that are all alike scikit-learn says 1 when they are met, else 0.
+        # When all of y is equal: 1 if every answer is exact, else 0, as scikit-learn.
         return float(1 - left / spread) if spread > 0 else float(left == 0)

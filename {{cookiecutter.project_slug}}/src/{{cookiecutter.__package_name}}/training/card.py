@@ -10,11 +10,11 @@ from .page import facts, shown
 from .report import Report
 
 MARKUP = str.maketrans({each: f"\\{each}" for each in "\\`*_[]#|~$!"})
-TELLING = 3  # features that the card names
+TELLING = 3  # the most important features, which the card names
 
 
 def model_card(report: Report, intended_use: Path) -> str:
-    """intended_use: a file of yours, taken as it stands."""
+    """intended_use: a Markdown file of your own, quoted unchanged."""
     signature = report.manifest.signature
     classes = f", one of {', '.join(map(plain, signature.classes))}"
     parts = [
@@ -25,9 +25,9 @@ def model_card(report: Report, intended_use: Path) -> str:
         "## Intended use",
         intention(intended_use),
         "## Data",
-        f"Learned from {report.manifest.provenance.train_rows} rows, judged by "
-        f"{report.manifest.evaluation.rows} rows of {plain(report.data)} that it has "
-        "not learned from.",
+        f"Learned from {report.manifest.provenance.train_rows} rows{goes_on(report)}, "
+        f"judged by {report.manifest.evaluation.rows} rows of {plain(report.data)} "
+        "that it has not learned from.",
         table(["feature", "unit", "lowest", "median", "highest"], ranges(report)),
         "## Metrics",
         f"In brackets 95 % of {DRAWS} draws of the rows (bootstrap).",
@@ -41,8 +41,14 @@ def model_card(report: Report, intended_use: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def goes_on(report: Report) -> str:
+    """What a continued version says about the rows before, which are not counted."""
+    before = report.manifest.provenance.continued_from
+    return f" on top of all that version {plain(before)} knew" if before else ""
+
+
 def summarise(report: Report) -> str:
-    """What a reviewer wants to see first."""
+    """The summary for a pull request: what a reviewer wants to see first."""
     parts = [
         f"## {plain(report.manifest.name)} {report.manifest.version}",
         plain(report.verdict),
@@ -97,7 +103,7 @@ def intention(path: Path) -> str:
 
 
 def limits(report: Report) -> list[str]:
-    """What the numbers themselves say against trusting them too far."""
+    """Reasons, from the numbers themselves, not to trust them too far."""
     evaluation = report.manifest.evaluation
     found = [
         "Outside the ranges above it has seen nothing; what it answers there is not "
@@ -144,5 +150,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """The text on one line, escaped so that Markdown shows it as it is."""
     return escape(" ".join(text.split()), quote=False).translate(MARKUP)

@@ -13,7 +13,7 @@ from .report import Report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NUMBERED = 12  # classes up to which a cell holds its count
+NUMBERED = 12  # with more classes, cells don't show their counts
 CURVES = 6
 PANELS = 9
 DASHES = ("-", "--", "-.", ":")
@@ -89,7 +89,7 @@ def calibration(figure: "Figure", report: Report, theme: Theme) -> None:
 
 
 def wilson(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    """95 % of a share of so many rows. Source: Wilson 1927, JASA 22, pp. 209-212."""
+    """95 % interval of a share of `rows`. Source: Wilson 1927, JASA 22, pp. 209-212."""
     z2 = 1.96**2
     middle = (share + z2 / (2 * rows)) / (1 + z2 / rows)
     half = np.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2)))
@@ -98,7 +98,7 @@ def wilson(share: Floats, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def precisions(report: Report) -> list[tuple[float, int]]:
-    """Average precision and column of each class that occurs, the worst first."""
+    """Average precision and column of each class that occurs, worst first."""
     answers = report.answers
     found = []
     for c in range(answers.k):

@@ -1,6 +1,7 @@
-"""Two answers to the same rows in, how far apart their metrics are and how sure out.
+"""Two models' answers to the same rows in, the differences of their metrics out.
 
-Also what each feature is worth to one model. All by chance that is seeded.
+Each comes with a bootstrap interval. Also here: the importance of each feature. All
+random draws are seeded.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,15 @@ from .evaluate import HIGHER_IS_BETTER
 
 DRAWS = 1000
 CERTAINTY = 0.95
-FEWEST = 30  # rows; with fewer nothing is said about which is better
+FEWEST = 30  # rows; with fewer, the verdict is never better or worse
 REPEATS = 10
-ROWS = 10_000  # for importance, at most: each feature asks for REPEATS times as many
+ROWS = 10_000  # most rows for importance; each feature takes REPEATS times as many
 BETTER, WORSE, SAME, OPEN = "better", "worse", "the same", "undecided"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A metric of the rows, and where CERTAINTY of the draws of those rows lie."""
+    """A metric of the rows, and the interval that holds CERTAINTY of their draws."""
 
     value: float
     low: float
@@ -32,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Compared:
-    """One metric of both; `difference` is ours minus theirs, on the same draws."""
+    """One metric of two models; `difference` is ours minus theirs, on the same draws."""
 
     name: str
     ours: Interval
@@ -42,7 +43,7 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """What can be said of ours. Each metric by itself, not of all at once."""
+        """What can be said of ours by this metric alone, not by all of them at once."""
         sign = 1.0 if self.name in HIGHER_IS_BETTER else -1.0
         gains = sorted((sign * self.difference.low, sign * self.difference.high))
         if gains == [0.0, 0.0]:
@@ -55,7 +56,7 @@ class Compared:
 def compare(
     ours: Answers, theirs: Answers, names: Sequence[str], seed: int = 0
 ) -> list[Compared]:
-    """The metrics that are named, of two answers to the same rows.
+    """The metrics in `names`, compared between two models' answers to the same rows.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13:
     rows are drawn with replacement, both are judged by the same draw, and the interval
@@ -76,7 +77,7 @@ def compare(
 
 
 def interval(found: Floats) -> Interval:
-    """found: (1 + DRAWS,) the value itself, then that of each draw."""
+    """found: (1 + DRAWS,) the value on the rows themselves, then on each draw."""
     tail = (1.0 - CERTAINTY) / 2.0
     low, high = np.quantile(found[1:], [tail, 1.0 - tail])
     return Interval(float(found[0]), float(low), float(high))
@@ -99,8 +100,8 @@ def importances(
 ) -> list[Importance]:
     """The most important feature first. A feature that does not matter has 0.
 
-    Source: Breiman 2001, Machine Learning 45, section 10; as Fisher, Rudin and Dominici
-    2019, Journal of Machine Learning Research 20(177), have it for any model.
+    Source: Breiman 2001, Machine Learning 45, section 10; generalised to any model by
+    Fisher, Rudin and Dominici 2019, Journal of Machine Learning Research 20(177).
     """
     random = np.random.default_rng(seed)
     chosen = random.permutation(len(test.y))[:ROWS]
@@ -121,5 +122,5 @@ def importances(
 
 
 def loss_of(predictor: Answering) -> str:
-    """The metric that importance is told in."""
+    """The metric that importance is measured in."""
     return "log_loss" if predictor.classes else "rmse"

@@ -16,7 +16,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1)]
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A feature: its unit, and the range outside of which a value is impossible.
 
-    missing: what is put in the place of a missing value; without it, one is refused.
+    missing: replaces a missing value; if not given, a missing value is refused.
     """
 
     name: Name
@@ -29,8 +29,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a data file must hold. No classes means that the target is a number.
 
-    group: a column whose rows with the same value are learned from or judged by
-    together.  time: a column by which the latest rows are judged.  ignored: columns
+    group: a column; rows with the same value in it stay on one side of the split.
+    time: a column; the latest rows by it are the ones to judge by.  ignored: columns
     that may be there and are not read.  examples: how many rows a version's signature
     may show to those who ask for it.
     """
@@ -49,7 +49,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def key(self) -> str | None:
-        """The column that decides which rows are judged by, if there is one."""
+        """The column that decides which rows are held out, if there is one."""
         return self.group or self.time
 
 
@@ -94,7 +94,7 @@ def read_contract(path: Path) -> Contract:
 
 
 def _remedy(problem: str) -> str:
-    """What to change, for the mistakes of a first contract."""
+    """What to change, for mistakes that are common in a first contract."""
     if problem.startswith(("Expected `str`", "Invalid value")):
         return '; text stands in quotes: "0", "yes"'
     misplaced = re.search(r"unknown field `(\w+)` - at `\$\.features\[", problem)
@@ -104,9 +104,10 @@ def _remedy(problem: str) -> str:
 
 
 def check_learned(contract: Contract, manifest: Manifest) -> None:
-    """A kernel takes columns by their place: in another order its answers are wrong.
+    """Check that columns and classes are the version's; a kernel takes them by place.
 
-    Fails: DataInvalid when the version learned other columns or classes.
+    Fails: DataInvalid when the version learned other columns or classes, or in another
+    column order, in which its answers would be wrong.
     """
     known = [feature.name for feature in manifest.signature.features]
     classes = set(manifest.signature.classes)

@@ -31,7 +31,7 @@ FILL = "; `missing` in the contract can say what to put there"
 class Table:
     """X: (n, d) float64 in the order of the contract.  y: (n,) labels or float64.
 
-    key: (n,) groups as text or times in seconds, where the contract names a column;
+    key: (n,) groups as text, or times in seconds, if the contract names such a column;
     else (0,).
     """
 
@@ -51,7 +51,7 @@ def digest(path: Path) -> str:
 
 
 def read_table(path: Path, contract: Contract, *, labelled: bool = True) -> Table:
-    """The whole file at once. Fails as `read_batches` does."""
+    """The whole file at once; fails as `read_batches` does."""
     (table,) = read_batches(path, contract, None, labelled=labelled)
     return table
 
@@ -61,9 +61,9 @@ def read_batches(
 ) -> Iterator[Table]:
     """Tables of at most `batch_rows` rows, in the order of the file.
 
-    CSV, or Parquet by the file's name. Columns may come in any order. With
-    labelled=False the target and the key may be absent, are not read, and y is empty.
-    Fails: DataInvalid naming line (CSV) or row (Parquet) and column of up to
+    The file's suffix tells Parquet from CSV. Columns may come in any order. With
+    labelled=False the target and the key may be absent and are not read; y is empty.
+    Fails: DataInvalid, naming the line (CSV) or row (Parquet) and column of up to
     PROBLEMS_SHOWN faulty cells.
     """
     if path.suffix.lower() in PARQUET:
@@ -204,14 +204,14 @@ def _read_parquet(
 def _check_numbers(
     values: Any, column: Column, first: int, problems: list[str], remedy: str = FILL
 ) -> NDArray[np.float64]:
-    """A whole column, missing values filled in; each that breaks the rules is named."""
+    """A whole column, missing values filled in; problems name each invalid value."""
     found = parquet.numbers(values, f"column {column.name!r}", problems)
     if column.missing is not None:
         found = np.where(np.isnan(found), column.missing, found)
-    # Written so that NaN is wrong too.
+    # Written so that NaN, which compares as False, is wrong too.
     right = (found >= column.minimum) & (found <= column.maximum) & np.isfinite(found)
     for row in np.flatnonzero(~right)[:PROBLEMS_SHOWN].tolist():
-        value = float(found[row])  # in full: rounded it might be right
+        value = float(found[row])  # in full: rounded, it might be within the range
         text = "" if np.isnan(value) else repr(value).removesuffix(".0")
         _read_number(text, column, f"row {first + row}", problems, remedy)
     return found
@@ -220,7 +220,7 @@ def _check_numbers(
 def _read_key(
     text: str, contract: Contract, place: str, problems: list[str]
 ) -> str | float:
-    """A group as it is; a time, ISO 8601 and UTC unless it says else, in seconds."""
+    """A group as it is; a time in seconds, from a number or ISO 8601 (default UTC)."""
     text = text.strip()
     where = f"{place}, column {contract.key!r}"
     if text.lower() in MISSING:
@@ -252,7 +252,7 @@ def _read_number(
         problems.append(f"{place}: expected a number, received a missing value{remedy}")
         return math.nan
     try:
-        number = float(text.replace("_", "no"))  # Python would read 1_000
+        number = float(text.replace("_", "no"))  # Python would accept 1_000
     except ValueError:
         problems.append(f"{place}: expected a number, received {text!r}")
         return math.nan

@@ -1,4 +1,4 @@
-"""A drawing and a report in, two PNG out: one in light colours, one in dark."""
+"""A drawing and a report in, two PNGs out: one in light colours, one in dark."""
 
 import io
 import warnings
@@ -11,13 +11,13 @@ from .report import Report
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT, DPI = 6.4, 4.2, 150  # inches, and pixels in each
+WIDTH, HEIGHT, DPI = 6.4, 4.2, 150  # inches, inches, pixels per inch
 LIGHT = {
     "text": "#1b1f24",
     "back": "#ffffff",
     "line": "#d0d7de",
     "quiet": "#6b7480",
-    # Okabe and Ito's colours, which colour-blind people tell apart.
+    # Mostly Okabe and Ito's colours, which colour-blind people can tell apart.
     "series": "#0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #7a5195 #1b1f24",
     "shades": "#ffffff #0072b2",
 }
@@ -34,7 +34,7 @@ LONGEST = 22  # characters of a name on an axis
 
 @dataclass(frozen=True)
 class Picture:
-    """caption: what is to be seen, and how many rows it is made of."""
+    """caption: what the picture shows, and from how many rows."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ def paint(drawing: Drawing, report: Report) -> Picture:
 
 
 def rendered(drawing: Drawing, report: Report, colours: dict[str, str]) -> bytes:
-    """One PNG. Neither a screen nor the settings of whoever calls is needed."""
+    """One PNG, drawn without a screen and unaffected by the caller's settings."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def rendered(drawing: Drawing, report: Report, colours: dict[str, str]) -> bytes
         tuple(colours["shades"].split()),
     )
     with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page has the name
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page has it in text
         mpl.rcdefaults()
         mpl.rcParams.update(style(colours))
         figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
@@ -98,7 +98,7 @@ def rendered(drawing: Drawing, report: Report, colours: dict[str, str]) -> bytes
 def style(colours: dict[str, str]) -> dict[Any, Any]:
     text, line = colours["text"], colours["line"]
     return {
-        "text.parse_math": False,  # a dollar in a name is a dollar
+        "text.parse_math": False,  # a $ in a name is just a $
         "font.size": 10,
         "axes.titlesize": 10,
         "axes.spines.top": False,
@@ -124,9 +124,9 @@ def style(colours: dict[str, str]) -> dict[Any, Any]:
 
 
 def short(name: str) -> str:
-    """A name that leaves room for the picture, on one line of visible characters.
+    """The name, shortened to leave room for the picture; one line, printable only.
 
-    Both ends are kept: names of one family differ as often at the end as at the start.
+    Both ends are kept: similar names differ as often at the end as at the start.
     """
     name = "".join(each if each.isprintable() else " " for each in name)
     half = LONGEST // 2

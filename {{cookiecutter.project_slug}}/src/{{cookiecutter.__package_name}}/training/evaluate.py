@@ -16,6 +16,7 @@ from ..model.predictor import Outputs, Predictor
 from .dataset import Table
 
 BINS = 10
+SUM_TOLERANCE = 1e-4  # for the sum of probabilities in float32
 METRICS = {
     "classification": (
         "accuracy",
@@ -32,8 +33,8 @@ HIGHER_IS_BETTER = {"accuracy", "balanced_accuracy", "macro_f1", "r2"}
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a version must reach before it may serve; read from thresholds.toml.
 
-    not_worse_than_production: by how much each metric may be worse than that of the
-    version in service.
+    not_worse_than_production: by how much each metric may be worse than the version in
+    service has it.
     """
 
     at_least: dict[str, float] = {}
@@ -45,7 +46,7 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """Fails: DataInvalid when it is missing, not TOML, or holds what is no limit."""
+    """Fails: DataInvalid when it is missing, not TOML, or holds an invalid limit."""
     try:
         found = msgspec.toml.decode(path.read_bytes(), type=Thresholds)
     except FileNotFoundError:
@@ -55,7 +56,7 @@ def read_thresholds(path: Path) -> Thresholds:
     single = {"max_latency_ms": found.max_latency_ms, "max_size_mb": found.max_size_mb}
     several = (found.at_least, found.at_most, found.not_worse_than_production, single)
     nans = [name for limits in several for name, x in limits.items() if x != x]
-    if nans:  # whatever is compared with one passes
+    if nans:  # a limit of nan can't be compared with
         raise DataInvalid(path, [f"{each}: expected a limit, not nan" for each in nans])
     return found
 
@@ -63,7 +64,7 @@ def read_thresholds(path: Path) -> Thresholds:
 def evaluate(predictor: Predictor, test: Table) -> Evaluation:
     """Judge what the service would answer, not what the estimator would.
 
-    Fails: TrainingImpossible when the answers are nothing that could be judged.
+    Fails: TrainingImpossible when the answers can't be judged, see `check_answers`.
     """
     outputs = predictor.predict(test.X)
     check_answers(outputs)
@@ -74,7 +75,7 @@ def evaluate(predictor: Predictor, test: Table) -> Evaluation:
 
 
 def check_answers(outputs: Outputs) -> None:
-    """Fails: TrainingImpossible on numbers that are none, or are no probabilities."""
+    """Fails: TrainingImpossible on non-finite values or invalid probabilities."""
     name = "probabilities" if "probabilities" in outputs else "value"
     answers = outputs[name]
     if not np.isfinite(answers).all():
@@ -83,11 +84,12 @@ def check_answers(outputs: Outputs) -> None:
             "lower the learning rate"
         )
     if name == "probabilities":
-        sums = answers.sum(axis=1)
-        if answers.min(initial=0.0) < 0.0 or not np.allclose(sums, 1.0, atol=1e-5):
+        off = np.abs(answers.sum(axis=1) - 1.0) > SUM_TOLERANCE
+        wrong = answers[off | (answers < 0.0).any(axis=1)]
+        if len(wrong):
             raise TrainingImpossible(
                 "probabilities: expected none below 0 and a sum of 1 in each row, "
-                f"received {answers[0].tolist()} for the first; divide each row by its "
+                f"received {wrong[0].tolist()} for one; divide each row by its "
                 f"sum in predict of {engine.WRITTEN_IN}"
             )
 
@@ -97,8 +99,8 @@ def evaluate_baseline(
 ) -> Evaluation:
     """The least that any model must beat: it knows the target's average, no more.
 
-    prior: (k,) share of each class in the training rows, given to every row as its
-    probabilities; for a regression (1,) the mean of the target.
+    prior: (k,) share of each class in the training rows, used as the probabilities of
+    every row; for a regression (1,), the mean of the target.
     """
     rows = len(test.y)
     if not classes:
@@ -150,7 +152,7 @@ def judge_values(predicted: Floats, y: Floats) -> Evaluation:
 
 
 def log_loss(classes: list[str], P: Floats, y: NDArray[Any]) -> float:
-    """Mean surprise in nats. Cut at the smallest float, so that it stays finite."""
+    """Mean log loss in nats; probabilities below the smallest float count as that."""
     column = {name: c for c, name in enumerate(classes)}
     rows = np.arange(len(y))
     given = P[rows, [column[label] for label in y]]
@@ -158,7 +160,7 @@ def log_loss(classes: list[str], P: Floats, y: NDArray[Any]) -> float:
 
 
 def calibrate(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, float]]:
-    """How often the answer was right, by how sure it was, in BINS bins of equal width.
+    """How often answers were right, by confidence, in BINS bins of equal width.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 2.
     """
@@ -180,14 +182,14 @@ def calibrate(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, 
 
 
 def calibration_error(table: list[dict[str, float]], rows: int) -> float:
-    """Mean distance of confidence from accuracy, weighted by rows; 0 is perfect."""
+    """Mean distance between confidence and accuracy, weighted by rows; 0 is perfect."""
     return sum(
         bin["rows"] / rows * abs(bin["confidence"] - bin["accuracy"]) for bin in table
     )
 
 
 def check_thresholds(thresholds: Thresholds, metrics: tuple[str, ...]) -> None:
-    """Fails: DataInvalid when one names a metric that is not measured."""
+    """Fails: DataInvalid when a threshold names a metric that is not measured."""
     named = {
         *thresholds.at_least,
         *thresholds.at_most,
@@ -204,7 +206,7 @@ def check_thresholds(thresholds: Thresholds, metrics: tuple[str, ...]) -> None:
 def gate(
     evaluation: Evaluation, baseline: Evaluation, thresholds: Thresholds
 ) -> list[str]:
-    """Every reason against promotion, each a sentence; none means that it passes.
+    """Every reason against promotion, as a sentence each; an empty list passes.
 
     Fails: DataInvalid when a threshold names a metric that was not measured.
     """

@@ -1,4 +1,4 @@
-"""A predictor, what it costs and what serves now in; reasons against promotion out."""
+"""A predictor, its cost and the version in service in; reasons against it out."""
 
 import logging
 import time
@@ -14,20 +14,26 @@ from ..model.predictor import Predictor
 from .answers import Answers
 from .dataset import Contract, Table, check_learned
 from .evaluate import HIGHER_IS_BETTER, Thresholds
-from .held_out import unseen_rows
-from .split import repeated
+from .held_out import split_then, unseen_rows
+from .split import AT_RANDOM, STRATIFIED, repeated
 
 log = logging.getLogger(__name__)
 
 ROUNDS = 500
 CERTAINTY = 0.95
 CALLS = 100
+FLATTERED = (
+    "%s is no file that the version in service learned from; should it be one that "
+    "has grown, that version was asked about rows that it knows, and looks better "
+    "than it is: see `models promote --force`, or --batch-rows, by which each row "
+    "keeps its side whatever is added"
+)
 
 
 def cost_failures(
     predictor: Predictor, files: Mapping[str, bytes], row: Floats, limits: Thresholds
 ) -> list[str]:
-    """What answering one row (1, d) takes, and the bytes of the version's files."""
+    """Latency of one row (1, d) and size of the version's files, where over limits."""
     failures = []
     if limits.max_latency_ms is not None:
         latency_ms = measure_latency_ms(predictor, row)
@@ -47,9 +53,9 @@ def cost_failures(
 
 
 def measure_latency_ms(predictor: Predictor, row: Floats) -> float:
-    """p50 of CALLS predictions of one row, warm; the best of three rounds of them.
+    """Median of CALLS warm predictions of one row, in the best of three rounds.
 
-    Other work on the machine only ever makes a round slower.
+    The best, as other work on the machine only ever makes a round slower.
     """
     predictor.warm_up()
     rounds = []
@@ -73,7 +79,7 @@ def compare_with(
 ) -> list[str]:
     """Reasons not to replace the version in service, by rows that neither learned from.
 
-    One that learned other columns or classes can't be asked the same, and is none.
+    A version in service with other columns or classes can't be compared: no reason.
     data: the file that `judged` is from; None when nobody can tell which of its rows
     the version in service has learned from.
     """
@@ -94,7 +100,23 @@ def compare_with(
             "not compared with the version in service: it learned from all rows"
         )
         return []
-    return production_failures(predictor, production.predictor(), judged[rows], margins)
+    failures = production_failures(
+        predictor, production.predictor(), judged[rows], margins
+    )
+    if failures and data is not None and may_know(production, data):
+        log.warning(FLATTERED, data)
+    return failures
+
+
+def may_know(production: Artifact, data: Path) -> bool:
+    """Whether it may have learned from an earlier state of this file.
+
+    Only a split at random matters: by row, group or time, an added row moves no other
+    row to the other side.
+    """
+    method = production.manifest.provenance.split.get("method")
+    by_all_rows = method in (STRATIFIED, AT_RANDOM)
+    return by_all_rows and split_then(production, data) is None
 
 
 def production_failures(
@@ -102,8 +124,8 @@ def production_failures(
 ) -> list[str]:
     """Metrics that are worse by more than their margin, and not by chance alone.
 
-    Both answer the same rows. The rows are drawn again ROUNDS times; only when
-    CERTAINTY of the differences are beyond the margin does it count.
+    Both answer the same rows. The rows are drawn again ROUNDS times; a metric counts
+    only when CERTAINTY of the differences are beyond the margin.
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
     """
     ours, theirs = Answers(candidate, test), Answers(current, test)
@@ -127,7 +149,7 @@ def production_failures(
 
 
 def differences(name: str, ours: Answers, theirs: Answers) -> Floats:
-    """(1 + ROUNDS,) ours minus theirs: of the rows themselves, then of each draw."""
+    """(1 + ROUNDS,) ours minus theirs: on the rows themselves, then on each draw."""
     rows = len(ours.y)
     random = np.random.default_rng(0)
     found = np.empty(1 + ROUNDS)

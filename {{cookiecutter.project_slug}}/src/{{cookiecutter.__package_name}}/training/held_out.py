@@ -1,4 +1,4 @@
-"""Rows that a stored version did not learn from, since others prove nothing."""
+"""Rows that a stored version did not learn from; only these can judge it."""
 
 import logging
 import math
@@ -13,7 +13,7 @@ from .dataset import Contract, Table, check_learned, digest, read_table
 from .split import BY_ROW, Summary, at_most, draw, repeated, split, split_method
 
 ADOPTED = "adopted, judged by all rows"
-# With so many possible rows to each row, or fewer, equal ones are no copies but chance.
+# With at most so many possible rows per row, equal rows are taken for chance, not copies.
 BY_CHANCE = 10
 
 log = logging.getLogger(__name__)
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 def unseen_rows(
     artifact: Artifact, data: Path, contract: Contract
 ) -> tuple[Summary, Table]:
-    """Rows of `data` that the version did not learn from, and what the rest was like.
+    """Rows of `data` that the version did not learn from, and a summary of the others.
 
-    A file it learned from, itself or before it went on, is split again as it was then;
-    of any other all rows are unseen, and are their own prior.
+    A file that it or a version before it learned from is split again as it was then. In
+    any other file all rows are unseen, and the summary is of those.
     """
     check_learned(contract, artifact.manifest)
     table = read_table(data, contract)
@@ -58,30 +58,36 @@ def unseen_rows(
 def split_then(artifact: Artifact, data: Path) -> Split | None:
     """How `data` was split when the version, or one before it, learned from it.
 
-    None when none did. That of the latest holds for all: see `check_split`.
+    None when none did. The latest split stands for all, see `check_split`.
     """
     name, learned = digest(data), artifact.manifest.provenance.learned
     return next((each.split for each in learned if each.data_sha256 == name), None)
 
 
+def held_out_by(artifact: Artifact, data: Path) -> Split | None:
+    """What decides which rows of `data` the version knows; None when it knows none."""
+    made = split_then(artifact, data)
+    if made is None or made["method"] == ADOPTED:
+        return None
+    return {name: made[name] for name in ("method", "test_share", "seed")}
+
+
 def check_split(previous: Artifact, data: Path, planned: Split) -> None:
-    """Who goes on with a file must hold out the rows that were held out before.
+    """An update from a file must hold out the same rows as before.
 
     planned: method, test_share and seed.
-    Fails: TrainingImpossible when others would be, which were learned from.
+    Fails: TrainingImpossible when it would hold out rows already learned from.
     """
-    made = split_then(previous, data)
-    if made is None or made["method"] == ADOPTED:
+    then = held_out_by(previous, data)
+    if then is None or then == planned:
         return
-    then = {name: made[name] for name in planned}
-    if then != planned:
-        raise TrainingImpossible(
-            f"{data}: version {previous.manifest.version} has learned from this file; "
-            f"expected the split of then, {told(then)}, received {told(planned)}, "
-            "which would judge by rows that it knows; give the same --seed, "
-            "--test-share and contract, --batch-rows only if it was by row, or a file "
-            "of other rows"
-        )
+    raise TrainingImpossible(
+        f"{data}: version {previous.manifest.version} has learned from this file; "
+        f"expected the split of then, {told(then)}, received {told(planned)}, "
+        "which would judge by rows that it knows; give the same --seed, "
+        "--test-share and contract, --batch-rows only if it was by row, or a file "
+        "of other rows"
+    )
 
 
 def told(split: Split) -> str:
@@ -89,7 +95,7 @@ def told(split: Split) -> str:
 
 
 def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) -> Table:
-    """A row that was learned from proves nothing: it is left out, and told.
+    """Leave out leaked rows, which were also learned from and prove nothing; log it.
 
     All stay where rows can hardly differ, as with one feature of a few values.
     Fails: TrainingImpossible when nothing else is left to judge by.
@@ -114,9 +120,9 @@ def without_leaks(judged: Table, leaked: NDArray[np.bool_], summary: Summary) ->
 
 
 def possible_rows(table: Table) -> float:
-    """How many rows the values of each feature could be combined to.
+    """How many different rows the values of the features can be combined into.
 
-    Without limit where a feature, as one that was measured, tells most rows apart.
+    Infinite where one feature, such as a measurement, tells most rows apart.
     """
     values = [float(len(np.unique(column))) for column in table.X.T]
     return math.inf if max(values) > len(table.y) / 2 else math.prod(values)

@@ -1,4 +1,4 @@
-"""A report and its pictures in, one HTML file out: nothing from any other place."""
+"""A report and its pictures in, one HTML file out that loads nothing from elsewhere."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,8 +47,8 @@ img-src data:; style-src 'sha256-$digest'; base-uri 'none'; form-action 'none'">
 <p class="verdict $mood">$verdict</p>
 <h2>Metrics</h2>
 <p>In brackets 95 % of $draws draws of the rows (bootstrap). Differences are of the
-same draws; <em>better</em> and <em>worse</em> are said when 95 % of them agree, of each
-metric by itself. $in_service</p>
+same draws; <em>better</em> and <em>worse</em> are said where those 95 % are on one side
+of 0, of each metric by itself. $in_service</p>
 $tables
 <h2>Pictures</h2>
 <div class="pictures">
@@ -130,7 +130,7 @@ def classes(report: Report) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Every cell is text, whatever is in it."""
+    """Every cell is escaped, so it shows as text whatever is in it."""
     titles = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     lines = [
         f"<tr>{''.join(f'<td{mood(cell)}>{escape(cell)}</td>' for cell in row)}</tr>"
@@ -148,7 +148,7 @@ def mood(cell: str) -> str:
 
 
 def figure(picture: Picture) -> str:
-    """The browser takes the one that fits its colours."""
+    """The browser picks the light or the dark image."""
     light, dark = (
         f"data:image/png;base64,{b64encode(each).decode()}"
         for each in (picture.light, picture.dark)
@@ -171,7 +171,7 @@ def origin(report: Report) -> str:
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Where the version comes from, by name; the card tells the same."""
+    """Where the version comes from, as (name, text); the card uses it too."""
     manifest, made = report.manifest, report.manifest.provenance
     found = [
         ("made", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),

@@ -1,4 +1,4 @@
-"""A Parquet file in, checked tables out; read in batches, so that memory stays flat."""
+"""A Parquet file in, its columns out; read in batches, so that memory stays flat."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ def header(path: Path) -> list[str]:
 def read_columns(
     path: Path, names: Sequence[str], batch_rows: int | None
 ) -> Iterator[tuple[int, "dict[str, pa.Array]"]]:
-    """The number of the first row, from 1, and the columns of so many rows."""
+    """Batches: the number of the first row, from 1, and `batch_rows` of each column."""
     with opened(path) as file:
         first = 1
         size = batch_rows or max(file.metadata.num_rows, 1)
@@ -56,7 +56,7 @@ def read_columns(
 
 
 def regrouped(file: Any, size: int, names: list[str]) -> Iterator[Any]:
-    """Tables of exactly `size` rows but the last, whatever the file's own groups."""
+    """Tables of `size` rows, the last maybe fewer, whatever the file's row groups."""
     import pyarrow as pa
 
     kept: list[Any] = []

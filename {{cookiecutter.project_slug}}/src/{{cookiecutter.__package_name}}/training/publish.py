@@ -20,7 +20,7 @@ def draw(report: Report) -> list[Picture]:
 
 
 def write(report: Report, folder: Path, intended_use: Path) -> Path:
-    """Pictures, card, and the page last: a folder with a page is whole.
+    """Card, pictures, and the page last, so that a folder with a page is complete.
 
     Returns the page. Other files in `folder` are left alone.
     """

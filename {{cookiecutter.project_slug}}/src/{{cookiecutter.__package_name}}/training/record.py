@@ -1,4 +1,4 @@
-"""What a version says of itself: what goes in and out, and where it comes from."""
+"""What a version records about itself: its inputs, its outputs and its origin."""
 
 import platform
 import subprocess
@@ -30,7 +30,7 @@ PLAIN = {bool, int, float, str, type(None)}
 def signature(
     contract: Contract, classes: tuple[str, ...], summary: Summary, held_out: Table
 ) -> Signature:
-    """Names, units and ranges; the median is that of the rows held out."""
+    """Names, units and ranges of the features; medians are of the held-out rows."""
     medians = np.median(held_out.X, axis=0)
     return Signature(
         task="classification" if classes else "regression",
@@ -55,7 +55,7 @@ def signature(
 
 
 def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
-    """Up to `wanted` of the rows held out, spread evenly over what the target is."""
+    """Up to `wanted` of the held-out rows, spread evenly over the sorted target."""
     rows = len(held_out.y)
     count = min(wanted, rows)
     order = np.argsort(held_out.y, kind="stable")
@@ -67,12 +67,12 @@ def examples(wanted: int, held_out: Table) -> tuple[Example, ...]:
 
 
 def limit(value: float) -> float | None:
-    """A bound as JSON can hold it."""
+    """A bound as JSON can hold it: None for infinity."""
     return value if np.isfinite(value) else None
 
 
 def expected(predictor: Predictor, described: Signature) -> Expected:
-    """What the service will have to answer to a row of medians."""
+    """What the service must answer to a row of medians."""
     row = [feature.median for feature in described.features]
     outputs = predictor.predict(np.array([row]))
     return Expected(
@@ -88,7 +88,7 @@ def provenance(
     packages: Sequence[str],
     continued_from: Artifact | None = None,
 ) -> Provenance:
-    """packages: those whose versions may decide what the model answers."""
+    """packages: those whose versions may affect what the model answers."""
     previous = continued_from.manifest if continued_from else None
     return Provenance(
         data_source=data.name,
@@ -108,7 +108,7 @@ def provenance(
 
 
 def git_commit() -> str | None:
-    """The commit of the working folder, marked when files differ from it."""
+    """The commit of the working folder, marked dirty when files differ from it."""
     try:
         answer = subprocess.run(  # noqa: S603  a constant, no input
             DESCRIBE, capture_output=True, text=True, check=True

@@ -1,15 +1,15 @@
-"""Rows in, batch by batch; a histogram of each feature out, whatever their number."""
+"""Rows in, batch by batch; a histogram of each feature out, in bounded memory."""
 
 import numpy as np
 
 from ..artifacts.reference import Histogram, count, edges_of
 from ..model.arrays import Floats
 
-EDGES_FROM = 10_000  # rows that the bins are made by; the rest is only counted
+EDGES_FROM = 10_000  # rows that the bins are made from; later rows are only counted
 
 
 class Histograms:
-    """At most EDGES_FROM rows and a batch are in memory."""
+    """Counts rows into histograms, with at most EDGES_FROM rows and a batch in memory."""
 
     def __init__(self) -> None:
         self._waiting: list[Floats] = []
@@ -17,7 +17,7 @@ class Histograms:
         self._counts: list[np.ndarray] = []
 
     def add(self, X: Floats) -> None:
-        """X: (n, d). Zero rows are nothing."""
+        """X: (n, d); n may be 0."""
         if self._edges:
             self._count(X)
         elif len(X):

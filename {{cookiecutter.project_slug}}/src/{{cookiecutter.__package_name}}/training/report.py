@@ -1,4 +1,4 @@
-"""A judged version in; all that a report tells of it out, by whatever model it has."""
+"""A judged version in, all that a report tells about it out, for any kind of model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from .split import repeated
 class Report:
     """All that the page, the pictures and the card tell.
 
-    manifest: evaluation and baseline are those of the rows of `data`.  production:
-    empty when `in_service`, a sentence, says why nothing was compared.
+    manifest: its evaluation and baseline are of the rows of `data`.  in_service: a
+    sentence; when nothing was compared it says why, and `production` is empty.
     """
 
     manifest: Manifest
@@ -32,7 +32,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """What the thresholds say."""
+        """A sentence: whether it passes the thresholds, and what it misses."""
         if not self.failures:
             return "It passes the thresholds."
         return f"It misses the thresholds: {'; '.join(self.failures)}."
@@ -64,7 +64,7 @@ def gather(
 
 @dataclass(frozen=True)
 class Service:
-    """The version in service, and the rows to compare it by; or why there are none."""
+    """The version in service and the rows to compare by; or only `said`, why not."""
 
     said: str
     artifact: Artifact | None = None
@@ -85,9 +85,9 @@ def in_service(
     contract: Contract,
     rows: Table,
 ) -> Service:
-    """Those of `rows` that the version in service has not learned from either.
+    """The version in service, with those of `rows` that it has not learned from either.
 
-    why: there is none, a sentence.
+    why: a sentence that says why there is no version in service.
     """
     if production is None:
         return Service(why)

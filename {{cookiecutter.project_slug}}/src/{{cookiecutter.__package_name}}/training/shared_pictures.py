@@ -37,8 +37,14 @@ def importance(figure: "Figure", report: Report, theme: Theme) -> None:
     axes.set_xlabel(f"rise of the {unit} when shuffled")
 
 
+def of_service(report: Report) -> str:
+    """By how many rows the version in service is judged, if it knows the others."""
+    rows = {each.rows for each in report.production} - {len(report.answers.y)}
+    return "".join(f", for the version in service of {each} of them" for each in rows)
+
+
 def comparison(figure: "Figure", report: Report, theme: Theme) -> None:
-    """A small panel for each metric, since each has a scale of its own."""
+    """A small panel for each metric, since each has its own scale."""
     sides = [("this version", [each.ours for each in report.baseline])]
     if report.production:
         sides.append(("in service", [each.theirs for each in report.production]))
@@ -77,8 +83,8 @@ SHARED = (
         "comparison",
         "Comparison",
         lambda report: f"Points are the metrics, lines 95 % of {DRAWS} draws of the "
-        f"{len(report.answers.y)} rows. Lines that overlap decide nothing: the table "
-        "does, since it compares draw by draw.",
+        f"{len(report.answers.y)} rows{of_service(report)}. Lines that overlap decide "
+        "nothing: the table does, since it compares draw by draw.",
         comparison,
     ),
 )

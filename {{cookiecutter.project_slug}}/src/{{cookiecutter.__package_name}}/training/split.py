@@ -1,4 +1,4 @@
-"""Rows apart: those to learn from, those to judge by, and what to remember of both."""
+"""Splits rows into those to learn from and to judge by; keeps a summary of them."""
 
 import hashlib
 from collections import Counter
@@ -23,8 +23,7 @@ def split(
 ) -> tuple[Table, Table]:
     """Rows to learn from and rows to judge by.
 
-    By the contract's group or time; without one at random, every class in both in
-    proportion.
+    By the contract's group or time; without either, at random and stratified by class.
     Fails: TrainingImpossible when a class is too rare for that, or a part is empty.
     """
     if contract.key:
@@ -61,8 +60,8 @@ def draw(
 ) -> tuple[Table, Table]:
     """As `split`, but each row's side depends on that row alone, not on the others.
 
-    So it can be done batch by batch, and rows that are equal are on the same side.
-    latest: from which time on rows are judged by, where the contract names a time.
+    So it can be done batch by batch, and without group or time equal rows are on the
+    same side.  latest: if the contract names a time, rows from then on are held out.
     """
     test: NDArray[np.bool_]
     if contract.time:
@@ -86,19 +85,22 @@ def split_method(contract: Contract, batch_rows: int | None = None) -> str:
 
 
 def time_limit(times: NDArray[Any], test_share: float) -> float:
-    """The time from which on a share of the rows are, with all of that very time."""
+    """The time from which on rows are held out, to hold out `test_share` of them.
+
+    All rows of exactly that time are held out too.
+    """
     place = min(int(len(times) * (1 - test_share)), len(times) - 1)
     return float(np.partition(times, place)[place])
 
 
 def fraction(text: str) -> float:
-    """From 0 to 1, the same on every machine."""
+    """A hash of the text, from 0 to 1, the same on every machine."""
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:8]) / 2.0**64
 
 
 def row_hashes(X: Floats, seed: int = 0) -> NDArray[np.uint64]:
-    """(n,) one number for each row's features; equal rows have equal ones.
+    """(n,) one hash for each row's features; equal rows have equal hashes.
 
     Source: Steele, Lea and Flood 2014, Fast Splittable Pseudorandom Number Generators,
     figure 16 (the mixing step).
@@ -114,13 +116,13 @@ def row_hashes(X: Floats, seed: int = 0) -> NDArray[np.uint64]:
 
 
 def repeated(judged: Table, learned: Table) -> NDArray[np.bool_]:
-    """Which rows to judge by are, feature by feature, among those learned from."""
+    """Which rows of `judged` equal, in every feature, a row of `learned`."""
     found: NDArray[np.bool_] = np.isin(row_hashes(judged.X), row_hashes(learned.X))
     return found
 
 
 def at_most(table: Table, rows: int) -> Table:
-    """A sample of so many rows that does not depend on how they came."""
+    """A sample of at most `rows` rows that does not depend on their order."""
     if len(table.y) <= rows:
         return table
     chosen = np.argpartition(row_hashes(table.X), rows)[:rows]
@@ -128,7 +130,7 @@ def at_most(table: Table, rows: int) -> Table:
 
 
 def joined(tables: list[Table]) -> Table:
-    """Fails: TrainingImpossible when there is no row at all."""
+    """The tables as one. Fails: TrainingImpossible when there is no row at all."""
     table = Table(
         np.concatenate([table.X for table in tables]),
         np.concatenate([table.y for table in tables]),
@@ -140,10 +142,10 @@ def joined(tables: list[Table]) -> Table:
 
 
 class Summary:
-    """What is kept of the rows that were learned from, whatever their number.
+    """What is remembered of the rows learned from, in bounded memory.
 
-    repeated: rows that were held out and left out, being among those learned from.
-    before: what a version knows that these rows go on from; its ranges hold, too.
+    repeated: how many held-out rows were left out, as equal to rows learned from.
+    before: signature of the version that is updated; its ranges are kept and widened.
     """
 
     def __init__(self, contract: Contract, before: Signature | None = None) -> None:
@@ -152,7 +154,7 @@ class Summary:
         self.minimum = np.full(len(contract.features), np.inf)
         self.maximum = np.full(len(contract.features), -np.inf)
         self.histograms = Histograms()
-        self.lowest, self.highest = np.inf, -np.inf  # of a target that is a number
+        self.lowest, self.highest = np.inf, -np.inf  # of the target in a regression
         if before is not None:
             self.minimum = np.array([each.minimum for each in before.features])
             self.maximum = np.array([each.maximum for each in before.features])
@@ -174,11 +176,11 @@ class Summary:
             self.highest = max(self.highest, float(table.y.max(initial=-np.inf)))
 
     def missing(self) -> list[str]:
-        """Classes of the contract that no row had."""
+        """Classes of the contract that no row has."""
         return [name for name in self._classes if not self._seen[name]]
 
     def prior(self, classes: tuple[str, ...]) -> Floats:
-        """Share of each class, (k,); for a number its mean, (1,)."""
+        """Share of each class, (k,); for a regression the mean of the target, (1,)."""
         if classes:
             return np.array([self._seen[name] for name in classes]) / self.rows
         return np.array([self._sum / self.rows])

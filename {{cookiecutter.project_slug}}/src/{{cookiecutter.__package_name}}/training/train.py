@@ -41,9 +41,9 @@ from .split import (
 
 log = logging.getLogger(__name__)
 
-# Of data that is larger than memory, no more rows are kept to judge by.
+# Most rows kept to judge by when learning in batches.
 JUDGED_AT_MOST = 100_000
-AGREEMENT = 1e-5  # of a probability, or of a value relative to its size
+AGREEMENT = 1e-5  # between two answers to a row, absolute and relative
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 
 
@@ -51,7 +51,7 @@ RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
 class Plan:
     """How to train. `batch_rows` None means that the data fits into memory.
 
-    parameters: the estimator's, where they are to differ from its defaults.
+    parameters: those of the estimator that differ from its defaults.
     """
 
     data: Path
@@ -81,7 +81,7 @@ def train(plan: Plan, name: str) -> Artifact:
 def start(plan: Plan) -> Estimator:
     """A new estimator, or one that goes on from a stored version.
 
-    What can be known before learning is judged here, since learning may take long.
+    All that can be checked before learning is checked here: learning may take long.
     Fails: DataInvalid, TrainingImpossible.
     """
     estimator = built(plan)
@@ -117,9 +117,9 @@ def built(plan: Plan) -> Estimator:
 
 
 def method(estimator: Estimator, name: str, options: str) -> Any:
-    """A method that only models that learn on have.
+    """A method that only models that can be updated have.
 
-    Fails: TrainingImpossible.
+    Fails: TrainingImpossible when this one doesn't.
     """
     found = getattr(estimator, name, None)
     if found is None:
@@ -131,10 +131,10 @@ def method(estimator: Estimator, name: str, options: str) -> Any:
 
 
 def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
-    """Fit on the whole, or update batch by batch; returns the rows to judge by too.
+    """Fit on the whole, or update batch by batch; also returns the held-out rows.
 
-    In batches, only one of them and at most twice JUDGED_AT_MOST rows to judge by are
-    in memory at a time.
+    In batches, memory holds one batch and at most twice JUDGED_AT_MOST held-out rows at
+    a time.
     """
     before = plan.continue_from
     summary = Summary(plan.contract, before.manifest.signature if before else None)
@@ -149,7 +149,7 @@ def learn(estimator: Estimator, plan: Plan) -> tuple[Summary, Table]:
             held_out = [at_most(joined(held_out), JUDGED_AT_MOST)]
         summary.add(learned)
         if not len(learned.y):
-            continue  # a small batch may be held out whole
+            continue  # all of a small batch may be held out
         if plan.batch_rows is None and plan.continue_from is None:
             estimator.fit(learned.X, learned.y)
         else:
@@ -204,7 +204,7 @@ def describe(
     row = np.array([[feature.median for feature in described.features]])
     failures += cost_failures(predictor, files, row, plan.thresholds)
     if plan.production:
-        # A row's side in a batch says nothing of the side it was on before.
+        # A row's side in a batch says nothing of its side when production learned.
         whole = plan.data if plan.batch_rows is None else None
         failures += compare_with(
             plan.production, predictor, held_out, plan.contract, plan.thresholds, whole
@@ -234,7 +234,7 @@ def describe(
 
 
 def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
-    """What will be served must be what was learned, to AGREEMENT.
+    """What will be served must answer as the estimator does, within AGREEMENT.
 
     Fails: TrainingImpossible when the two give different answers for rows of X.
     """
@@ -255,7 +255,7 @@ def check_served(estimator: Estimator, predictor: Predictor, X: Floats) -> None:
 def known_classes(estimator: Estimator, contract: Contract) -> tuple[str, ...]:
     """Names of the k classes in the order of the k probabilities; none for a number.
 
-    Fails: TrainingImpossible when a classifier doesn't say.
+    Fails: TrainingImpossible when `classes_` doesn't hold the contract's classes.
     """
     if not contract.classes:
         return ()
@@ -278,7 +278,7 @@ def planned_split(plan: Plan) -> Split:
 
 
 def split_of(plan: Plan, summary: Summary) -> Split:
-    """All that it takes to split the same data again."""
+    """All that is needed to split the same data again."""
     limit = {} if plan.batch_rows is None else {"at_most": JUDGED_AT_MOST}
     return {
         **planned_split(plan),

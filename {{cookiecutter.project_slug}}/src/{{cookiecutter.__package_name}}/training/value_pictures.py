@@ -1,4 +1,4 @@
-"""Pictures of a regression: predicted beside true, residuals, their distribution."""
+"""Pictures of a regression: predicted against true, residuals, their distribution."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ POINTS = 3000
 
 
 def chosen(report: Report) -> NDArray[np.int64]:
-    """Places of at most POINTS rows, always the same ones."""
+    """Indices of at most POINTS rows, always the same ones."""
     rows = len(report.answers.y)
     return np.random.default_rng(0).permutation(rows)[:POINTS]
 
