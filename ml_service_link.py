@@ -1,4 +1,4 @@
-"""Writes .cruft.json, so that cruft knows a project in whichever way it was rendered.
+"""Writes .cruft.json, so that cruft knows a project however it was rendered.
 
 cookiecutter loads `Link` through `_extensions`; see docs/decisions/0029.
 """
@@ -18,15 +18,15 @@ from jinja2.ext import Extension
 
 TEMPLATE = Path(__file__).parent
 SECRET = re.compile(r"(?<=^https://)[^/@]+@|(?<=^http://)[^/@]+@")
-# What cookiecutter says of this one run; the paths are of the machine that it ran on.
+# What cookiecutter records about the run; the paths are those of the machine it ran on.
 OF_THE_RUN = {"_output_dir", "_repo_dir", "_checkout", "_template", "_commit"}
 
-# Git tells its hooks by these which repository they are in: not the template's.
+# Git tells its hooks by these which repository they are in; here it must be another.
 OF_A_HOOK = {"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}
 
 
 def git(*arguments: str) -> str:
-    """What git prints about the template's folder; nothing when it can't say."""
+    """What git prints about the template's folder; empty when git fails."""
     command = ["git", "-C", str(TEMPLATE), *arguments]
     outside = {name: each for name, each in os.environ.items() if name not in OF_A_HOOK}
     try:
@@ -39,7 +39,7 @@ def git(*arguments: str) -> str:
 
 
 def canonical_address() -> str:
-    """Where others find the commit that is checked out here."""
+    """The address at which others find the commit that is checked out here."""
     origin = git("config", "--get", "remote.origin.url")
     is_known_there = git("for-each-ref", "--count=1", "--contains=HEAD", "refs/remotes")
     if not origin or not is_known_there:
@@ -50,14 +50,14 @@ def canonical_address() -> str:
 
 
 def cruft_link(answers: Mapping[str, object]) -> str:
-    """The text of .cruft.json: where the project comes from, and what was answered."""
+    """The text of .cruft.json: where the project comes from, and the answers."""
     directory = None
-    if "_commit" in answers:  # cruft renders, and knows where from
+    if "_commit" in answers:  # cruft renders, and knows the origin
         address, commit = answers["_template"], answers["_commit"]
     elif git("ls-files", "cookiecutter.json"):
         address, commit = canonical_address(), git("rev-parse", "HEAD")
         directory = git("rev-parse", "--show-prefix").rstrip("/") or None
-    else:  # an archive, which tells no commit
+    else:  # an archive, which doesn't tell its commit
         address, commit = answers["_template"], f"v{answers['_template_version']}"
     kept = {name: each for name, each in answers.items() if name not in OF_THE_RUN}
     link = {
@@ -76,6 +76,6 @@ class Link(Extension):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         environment.filters["cruft_link"] = cruft_link
-        # cruft renders two versions in one process: the next one brings its own.
+        # cruft renders two versions in one process: the next one must load its own.
         for name in (__name__, "ml_service_template", "ml_service_team"):
             sys.modules.pop(name, None)

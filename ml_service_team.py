@@ -17,13 +17,13 @@ QUESTIONS: dict[str, Any] = json.loads(
 ASKED = [name for name in QUESTIONS if not name.startswith("_")]
 TEXTS = [name for name in ASKED if "of_team" in QUESTIONS[name]]
 MENUS = [name for name in ASKED if isinstance(QUESTIONS[name], list)]
-INDEX = r"https?://[A-Za-z0-9._~%:/-]+"  # no user and password: they would be in git
+INDEX = r"https?://[A-Za-z0-9._~%:/-]+"  # no user or password: they would be in git
 PROJECT = FILE.with_name("{{cookiecutter.project_slug}}")
 NO_FILES = {"..", ".git", ".cruft.json"}
 
 
 def read(file: Path) -> dict[str, Any]:
-    """What the file decides; an ImportError, which cookiecutter shows, says all."""
+    """What the file decides. Fails: ImportError, which cookiecutter shows."""
     try:
         team = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as failure:
@@ -50,7 +50,7 @@ def faults(team: Mapping[str, Any]) -> Iterator[str]:
 
 
 def clashes(files: object) -> Iterator[str]:
-    """A path can't be a file and the folder of another."""
+    """Faults where a path is both a file and the folder of another file."""
     paths = [PurePosixPath(name) for name in files] if isinstance(files, dict) else []
     for path in paths:
         for above in {*path.parents} & {*paths}:
@@ -111,7 +111,7 @@ TEAM = read(FILE)
 
 
 def of_team(default: str, question: str) -> str:
-    """The team's default for a question, else the template's."""
+    """The team's default for a question, or else the template's."""
     return str(TEAM.get("defaults", {}).get(question, default))
 
 
@@ -122,7 +122,7 @@ def allowed(question: str, choices: list[str]) -> list[str]:
 
 
 def registry_of_team(_: Mapping[str, object]) -> str:
-    """The package index of the team's projects; empty for uv's own default."""
+    """The package index for the team's projects; empty for uv's default."""
     return str(TEAM.get("registry", {}).get("url", ""))
 
 

@@ -1,4 +1,4 @@
-"""Judges the answers before anything is written, and escapes them where they go.
+"""Checks the answers before anything is written, and escapes them where they are used.
 
 cookiecutter loads `Answers` through `_extensions`. The module's name is unusual because
 it stays in `sys.modules` beside those of other templates.
@@ -46,7 +46,7 @@ EXAMPLE = {
     "github_owner": "analytical-engines",
 } | {name: each[0] for name, each in CHOICES.items()}
 
-# By import name and by distribution name, for a project has both; spelt as a slug.
+# Import and distribution names, since a project has both; spelt as slugs.
 DEPENDENCIES = set("""
     a11y-pygments accessible-pygments alabaster annotated-doc annotated-types anyio
     apache-tvm apache-tvm-ffi ast-serialize babel beautifulsoup4 black blackd blib2to3
@@ -73,18 +73,18 @@ DEPENDENCIES = set("""
     typing-inspection tzdata urllib3 uv uvicorn uvloop virtualenv watchfiles websockets
     xdist yaml zict zipp
 """.split())
-# Modules that one supported Python has and another has not.
+# Modules that only some of the supported Pythons have.
 STDLIB = sys.stdlib_module_names | set("""
     aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt
     distutils imghdr imp lib2to3 mailcap msilib nis nntplib ossaudiodev pipes sndhdr
     smtpd spwd sunau telnetlib uu xdrlib
 """.split())
-# The next four are left out by black, ruff and packagers, the last four are Windows'.
+# Black, ruff and packagers skip the next four; the last four are reserved by Windows.
 FOLDERS = {"src", "tests"} | {"build", "dist", "node-modules", "site-packages"}
 FOLDERS |= {"con", "prn", "aux", "nul"}
-# What stands in a project's tests/, where Python looks first while they run.
+# Modules in a project's tests/, where Python looks first while tests run.
 TESTS = {"asking", "conftest", "known", "line", "oracle", "outcomes", "processes"}
-# A name that YAML, of one version or another, reads as true, false or nothing.
+# A name that some version of YAML reads as true, false or null.
 YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 FOLDER = "{{cookiecutter.project_slug}}"
@@ -137,7 +137,7 @@ def judge_text(text: str, length: int) -> Iterator[str]:
 
 
 def is_hidden(character: str) -> bool:
-    """A control, line end, half character, direction mark or noncharacter."""
+    """A control, line end, surrogate, direction mark or noncharacter."""
     code, kind = ord(character), unicodedata.category(character)
     if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
         return True
@@ -169,7 +169,7 @@ def broken_rules(question: str, answers: Mapping[str, object]) -> Iterator[str]:
 
 
 def validated(answers: Mapping[str, object]) -> str:
-    """Let the answers pass, or name every rule that one of them breaks."""
+    """Let the answers pass, or refuse them, naming every rule that they break."""
     found = [
         f"  {question}: {rule}\n"
         f"    given:   {answers.get(question, 'nothing')!r:.120}\n"
@@ -190,7 +190,7 @@ def refuse(found: list[str]) -> None:
 def refused_defaults() -> list[str]:
     """Wrong choices in the user's configuration, which cookiecutter only warns about.
 
-    It then drops that default and all after it, so no other answer can be judged.
+    It then drops that default and all after it, so no other answer can be checked.
     """
     warned = vars(generate).get("__warningregistry__", {})
     texts = [each for each in warned if "Invalid default received" in str(each)]
@@ -207,23 +207,23 @@ def quoted(value: object) -> str:
 
 
 def docstring(value: object) -> str:
-    """Text for a docstring; black moves a bare quote at the end of one."""
+    """Text for a docstring, with quotes escaped: black moves one at the end."""
     return str(value).replace("\\", r"\\").replace('"', r"\x22")
 
 
 def dockerfile(value: object) -> str:
-    """Text between double quotes in a Dockerfile, which would fill in variables."""
+    """Text between double quotes in a Dockerfile, where variables are filled in."""
     return re.sub(r'(["\\$])', r"\\\1", str(value))
 
 
 def markdown(value: object) -> str:
-    """Text that Markdown shows as it is, at the start of a line and inside a table."""
+    """Text that Markdown shows unchanged, even at a line's start or inside a table."""
     text = str(value).translate(MARKDOWN)
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", text)
 
 
 class Answers(Extension):
-    """Gives templates the filters, and treats answers as text, never as templates."""
+    """Gives the templates filters, and treats answers as text, never as templates."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -243,5 +243,5 @@ class Answers(Extension):
             return "{{ cookiecutter.project_slug if cookiecutter | validated }}"
         if name or self.is_writing or source in DEFAULTS or not MARKUP.search(source):
             return source
-        # An answer from the command line or a file, which cookiecutter would run.
+        # An answer from the command line or a file, which cookiecutter would render.
         return f"{{{{ {quoted(source)} }}}}"

@@ -1,4 +1,4 @@
-"""Adds the team's files, removes folders of other targets, and says how to go on."""
+"""Adds the team's files, removes other targets' folders, and says how to go on."""
 
 import json
 from base64 import b64decode
@@ -10,7 +10,7 @@ for name, text in json.loads(files_of_team).items():
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text(text, encoding="utf-8")
 
-# The files of other targets have conditional names; of those their folders are left.
+# Files of other targets have conditional names and aren't made; their folders are left.
 targets = project / "deploy"
 folders = [each for each in [targets, *targets.rglob("*")] if each.is_dir()]
 for folder in sorted(folders, reverse=True):

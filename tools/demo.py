@@ -1,4 +1,4 @@
-"""Renders the default project into build/ and walks it from set-up to a prediction."""
+"""Renders the default project into build/ and takes it from set-up to a prediction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUILD = TEMPLATE / "build"
 LOG = BUILD / "service.log"
 READY_WITHIN_S = 60
 STOPPED_WITHIN_S = 30
-UV = os.environ.get("UV", "uv")  # `uv run` says where it is itself
+UV = os.environ.get("UV", "uv")  # `uv run` sets it to its own path
 OURS = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
 ENVIRONMENT = {name: each for name, each in os.environ.items() if name not in OURS}
 
@@ -51,7 +51,7 @@ For one of your own, from here: {UV} run cookiecutter . --output-dir ..
 
 def render() -> Path:
     show("cookiecutter . --no-input --output-dir build")
-    # Without the user's configuration, so that it shows the same everywhere.
+    # Without the user's configuration, so that the result is the same everywhere.
     own = {"replay_dir": str(BUILD / ".replay")}
     options = {"no_input": True, "overwrite_if_exists": True, "accept_hooks": False}
     return Path(
@@ -63,7 +63,7 @@ def render() -> Path:
 
 @contextmanager
 def served(project: Path, port: int) -> Iterator[str]:
-    # Not through make, which does not pass a signal on to what it runs.
+    # Not through make, which does not pass signals on to what it runs.
     command = [project / ".venv" / "bin" / project.name, "serve"]
     environment = ENVIRONMENT | {"PORT": str(port)}
     with LOG.open("w", encoding="utf-8") as log:

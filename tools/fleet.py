@@ -109,7 +109,7 @@ def read(file: Path) -> str:
 
 
 class Counter:
-    """One line on a terminal that counts up; nothing in a log."""
+    """A line that counts up on a terminal; silent elsewhere, such as in a log."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0

@@ -1,9 +1,9 @@
-"""What third parties find in the template and in what it renders, as one table.
+"""What third-party checkers find in the template and in what it renders, as one table.
 
     python tools/judge.py [--cheap] [--every]
 
-Each choice is judged once, beside the defaults; with --every, each combination. --cheap
-leaves out checkov, which takes half of the time.
+Each choice is judged once, together with the defaults; with --every, each combination.
+--cheap leaves out checkov, which takes half of the time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Judgement:
 
 
 def combinations(*, every: bool) -> list[dict[str, str]]:
-    """The defaults and each other choice once, or all there are."""
+    """The defaults and each other choice once, or all combinations."""
     if every:
         return [
             dict(zip(CHOICES, each, strict=True))

@@ -1,7 +1,7 @@
-"""The default project with the newest of everything: are its own checks still green?
+"""Checks the default project with the newest version of every dependency.
 
-Takes every cap and pin out of what it renders into build/newest, and runs its checks.
-Prints as Markdown what moved beyond a cap, and what broke. The exit code is theirs.
+Renders it into build/newest, removes every cap and pin, and runs the project's checks.
+Prints as Markdown what moved beyond a cap, and what broke; exits as the checks do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Takes the pictures that the README shows, of page and report of what is rendered."""
+"""Takes the README's pictures: the page and the report of a rendered project."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def take(browser: Browser, address: str, scheme: str) -> None:
     picture = TEMPLATE / "docs" / f"page-{scheme}.png"
     page = browser.new_page(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
     page.goto(address, wait_until="networkidle")
-    # Not the button, which draws another row each time.
+    # Not by the button, which draws another row each time.
     page.evaluate("example = model.parameters.examples[3]; setAll(example.values)")
     for _ in range(5):  # the first answer has to open a connection
         page.evaluate("predict(true)")

@@ -1,4 +1,4 @@
-"""Prints what CHANGELOG.md says of one version; refuses a tag that does not fit it."""
+"""Prints the section of CHANGELOG.md for a version; refuses a tag that has none."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from align.project import Link, link_of, render
 from align.update import Report, update
 
 UV = os.environ.get("UV", "uv")
-# Formatters change files and fail once for it; the second run has to be clean.
+# Formatters fail when they change files; the second run has to be clean.
 AFTERWARDS = [
     (False, [UV, "lock", "--quiet"]),
     (False, [UV, "sync", "--quiet"]),
@@ -42,7 +42,7 @@ NO_MAKE = (
     "template: the update is in place, but there is no make to run {!r}; type what the "
     "Makefile says for it, with uv in the place of $(UV), then commit"
 )
-# Another one would leave everything of the user's behind, under the old name.
+# A new slug would leave all of the user's own files behind, in the old folders.
 OF_THE_FOLDERS = {"project_slug"}
 GO_BACK = "To go back: git checkout . && git clean -d --interactive"
 CONFLICTS = """
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def write_utf8() -> None:
-    """Into files and pipes too, where Windows would write what its code page holds."""
+    """Write UTF-8 to files and pipes too, where Windows would use its code page."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=stream.errors)
@@ -143,7 +143,7 @@ def run_update(
     answers = changed_answers(options.answer, link)
     here, target = origin.commit(link.commit), options.to or origin.newest()
     if not options.to and origin.is_within(origin.commit(target), here):
-        target = link.commit  # newer than any release: never back unless asked
+        target = link.commit  # newer than any release: don't go back unless asked
     if origin.commit(target) == here and not answers:
         shown = f"template {origin.name_of(here)}: nothing to do\n"
         options.notes.write_text(shown, encoding="utf-8")
@@ -199,7 +199,7 @@ def is_finished(project: Path, report: Report) -> bool:
 
 
 def run_afterwards(project: Path) -> int:
-    # The environment of this script is none of the project's affair.
+    # The virtual environment of this script must not be used for the project.
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     for may_fail, command in AFTERWARDS:
         if command[0] == "make" and shutil.which("make") is None:

@@ -1,1 +1,1 @@
-"""Holds projects against the template that they came from, and brings them forward."""
+"""Compares projects with the template that they came from, and updates them."""

@@ -1,4 +1,4 @@
-"""Many repositories at once: where each is, how far behind, and what departs."""
+"""Many repositories at once: where each is, how far behind, and where it departs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def cloned(address: str, folder: Path) -> Path:
 def origins_of(
     members: Sequence[Member], template: str | None, cache: Path
 ) -> dict[str, Origin]:
-    """The template's repository for each address that a member names."""
+    """The template's repository, for each address that members name."""
     origins = {}
     for address in sorted({each.link.address for each in members if each.link}):
         try:
@@ -125,7 +125,7 @@ Batch = tuple[Origin, str, str, list[Member]]
 
 
 def batches_of(members: Sequence[Member], origins: Mapping[str, Origin]) -> list[Batch]:
-    """Members that one version made, in portions that one process renders."""
+    """Members made by the same version, in batches that one process renders."""
     together: dict[tuple[Origin, str, str], list[Member]] = {}
     for each in members:
         if each.link and each.link.address in origins:

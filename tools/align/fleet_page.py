@@ -1,4 +1,4 @@
-"""The fleet as a table for a terminal, as JSON, and as one page of HTML."""
+"""The fleet as a table for the terminal, as JSON, and as one HTML page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADINGS = ("repository", "version", "behind", "drift", "waived", "soon", "faili
 
 
 def rank(member: Member) -> tuple[bool, int, int, str]:
-    """The most urgent first."""
+    """Sort key: the most urgent first."""
     return not member.findings, -member.behind, -len(member.findings), member.name
 
 

@@ -25,7 +25,7 @@ from align.waivers import FILE, Waiver, read_waivers
 MARKERS = (b"\n<<<<<<< ", b"\n>>>>>>> ", b"\n||||||| ")
 NOT_OURS = {".git", ".venv", ".tools", "node_modules"}
 SOON_DAYS = 30
-# Each tool has one place for its configuration; these are the places that it reads.
+# Each tool is configured in one place; these are all the places that it reads.
 PLACES = {
     "black": ["pyproject.toml:tool.black"],
     "coverage": [
@@ -45,7 +45,7 @@ PLACES = {
     "ruff": ["ruff.toml", ".ruff.toml", "pyproject.toml:tool.ruff"],
     "uv": ["uv.toml", "pyproject.toml:tool.uv"],
 }
-# Hooks from elsewhere bring a second version of a tool that pyproject.toml pins.
+# Foreign hooks bring a second version of a tool that pyproject.toml pins.
 FOREIGN_HOOK = re.compile(r"^\s*-?\s*repo:\s*(\S*(?:black|ruff|mypy)\S*)", re.MULTILINE)
 Reader = Callable[[Path], bytes]
 
@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """All that was found, and what of it somebody answers for."""
+    """All findings, with those that waivers cover apart."""
 
     findings: list[Finding] = field(default_factory=list)
     waived: list[tuple[Finding, Waiver]] = field(default_factory=list)
@@ -120,7 +120,7 @@ def drift(
 
 
 def differ(*contents: bytes) -> bool:
-    """Whether more differs than the ends of lines and the versions of pins."""
+    """Whether the contents differ in more than line ends and the versions of pins."""
     texts = (each.replace(b"\r\n", b"\n") for each in contents)
     return len({without_pins(each) for each in texts}) > 1
 
@@ -141,7 +141,7 @@ def unified(path: str, old: str, new: str) -> str:
 
 
 def drift_of_tools(made: Path, here: Path) -> Iterator[Finding]:
-    """Tables that the template fills; those of other tools are the project's own."""
+    """Drift in the tool tables of the template; other tables are the project's own."""
     expected = tables(made)
     try:
         found = tables(here)
@@ -164,7 +164,7 @@ def tables(file: Path) -> dict[str, Any]:
 
 
 def files_of(project: Path) -> Iterator[Path]:
-    """What git would take into the next commit; without git, all but environments."""
+    """All files that git tracks or would add; without git, all but environments."""
     command = ["git", "-C", str(project), "ls-files", "-z", "-co", "--exclude-standard"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode == 0:
@@ -232,7 +232,7 @@ def is_used(project: Path, place: str, read: dict[str, Any]) -> bool:
 
 
 def settings_in(file: Path) -> Mapping[str, Any]:
-    """The tables of a TOML or INI file; nothing where it is absent or broken."""
+    """The tables of a TOML or INI file; empty if it is absent or broken."""
     if not file.is_file():
         return {}
     try:
@@ -249,7 +249,7 @@ def settings_in(file: Path) -> Mapping[str, Any]:
 def age(
     origin: Origin, commit: str, policy: Mapping[str, Any], today: date
 ) -> Iterator[Finding]:
-    """A release has to be taken within so many days of its day."""
+    """A finding if a release was not taken within the days that the policy allows."""
     if not (missing := origin.missing_from(commit)):
         return
     waited = (today - origin.released(missing[0])).days

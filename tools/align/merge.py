@@ -1,4 +1,4 @@
-"""Three texts become one: as it was made, as it is now, as it would be made."""
+"""Merges three texts: as the template made it, as it is now, as it would be made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HUNK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 ITEM = re.compile(r'\s+("[^"]*"|\{[^}]*\}),(\s+#.*)?')
-# A package with its extras, bounds and markers; not any text between quotes.
+# A package with its extras, bounds and markers, not just any text in quotes.
 REQUIREMENT = re.compile(
     r'\s*"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]"]*\])?\s*(?:[<>=!~@;][^"]*)?".*'
 )
@@ -22,7 +22,7 @@ PINNED = re.compile(r"[A-Za-z0-9._\[\]-]+==([0-9.]+)")
 
 
 def three_way(before: str, yours: str, template: str) -> str:
-    """The merged text; where both changed the same lines, with conflict markers."""
+    """The merged text, with conflict markers where both changed the same lines."""
     if yours in (before, template):
         return template
     if template == before:
@@ -44,7 +44,7 @@ def three_way(before: str, yours: str, template: str) -> str:
 
 
 def settled(hunk: re.Match[str]) -> str:
-    """Lines that both changed, where it is plain what both want; else the conflict."""
+    """Merged lines if it is clear what both changes want; otherwise the conflict."""
     parts = [part.splitlines() for part in hunk.groups()]
     merged = pins_merged(*parts)
     if merged is None and all(ITEM.fullmatch(each) for part in parts for each in part):
@@ -57,7 +57,7 @@ def settled(hunk: re.Match[str]) -> str:
 def pins_merged(
     yours: list[str], before: list[str], template: list[str]
 ) -> list[str] | None:
-    """Line by line, where bots have moved what the template moved as well."""
+    """The newer pin in each line, if bots and the template moved the same pins."""
     if not len(yours) == len(before) == len(template):
         return None
     rows = zip(yours, before, template, strict=True)
@@ -68,11 +68,11 @@ def pins_merged(
 def items_merged(
     yours: list[str], before: list[str], template: list[str]
 ) -> list[str] | None:
-    """A list that both changed, item by item; None where only a person can choose."""
+    """A list that both changed, merged by item; None if only a person can choose."""
     parts = [yours, before, template]
     mine, made, wanted = ({name_of(line): line for line in part} for part in parts)
     if [len(mine), len(made), len(wanted)] != [len(part) for part in parts]:
-        return None  # one is named twice, as a package with markers
+        return None  # an item occurs twice, such as a package with markers
     merged = []
     for name in [*wanted, *(each for each in mine if each not in wanted)]:
         here, there = mine.get(name), wanted.get(name)
@@ -90,7 +90,7 @@ def items_merged(
 
 
 def name_of(line: str) -> str:
-    """The package, or the whole item where it is no requirement."""
+    """The package, or the whole item if it is not a requirement."""
     found = REQUIREMENT.fullmatch(line)
     return re.sub(r"[-_.]+", "-", found[1]).lower() if found else line.strip()
 

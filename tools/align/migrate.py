@@ -16,8 +16,8 @@ def migrated(
 ) -> dict[str, Any]:
     """The answers given to commit `old`, as commit `new` asks for them.
 
-    A migration belongs to a release, and the releases that `new` has and `old` has not
-    are the ones to go through; before the first tag of a version it is due as well.
+    Each migration belongs to a release and is applied unless `old` already has that
+    release; so it also applies before its release is tagged.
     """
     text = origin.text(new, FILE)
     carried = dict(answers)

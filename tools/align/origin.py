@@ -17,7 +17,7 @@ HEADING = re.compile(r"^## ", re.MULTILINE)
 FETCH_WITHIN_S = 300
 
 
-# Git tells its hooks by these which repository they are in.
+# Git tells its hooks by these variables which repository they are in.
 OF_A_HOOK = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -33,7 +33,7 @@ class CannotJudge(Exception):  # noqa: N818 - named as sentences name it
 
 
 def leave_hook() -> None:
-    """From here on each git finds the repository that it is asked about."""
+    """Make every git from here on use the repository that it is asked about."""
     for name in OF_A_HOOK:
         os.environ.pop(name, None)
 
@@ -63,7 +63,7 @@ class Origin:
         everything = ["fetch", "--quiet", "--prune", "--force", "--tags", "--", address]
         origin.clone.mkdir(parents=True, exist_ok=True)
         (cache / ".gitignore").write_text("*\n", encoding="utf-8")
-        origin.git("init", "--quiet", "--bare")  # mends one that was cut off, too
+        origin.git("init", "--quiet", "--bare")  # also repairs an interrupted one
         origin.git(*everything, "+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*")
         return origin
 
@@ -71,13 +71,13 @@ class Origin:
         return self._git(*arguments).decode("utf-8", "replace").strip()
 
     def asked(self, *arguments: str) -> str:
-        """What git says of the clone, which stays as it is: once for a whole fleet."""
+        """Git's answer about the clone, cached, since the clone no longer changes."""
         if arguments not in self._said:
             self._said[arguments] = self.git(*arguments)
         return self._said[arguments]
 
     def _git(self, *arguments: str) -> bytes:
-        # Named, or git would look for another repository around a damaged one.
+        # Named, since git would look for another repository around a damaged one.
         command = ["git", f"--git-dir={self.clone}", *arguments]
         try:
             done = subprocess.run(
@@ -114,17 +114,17 @@ class Origin:
             ) from failure
 
     def is_within(self, earlier: str, later: str) -> bool:
-        """Whether the commit `later` has all that the commit `earlier` has."""
+        """Whether the commit `later` contains the commit `earlier`."""
         return self.asked("rev-list", "--count", earlier, f"^{later}") == "0"
 
     def name_of(self, commit: str) -> str:
-        """v1.2.3, or v1.2.3+4 for the fourth commit after it."""
+        """Such as v1.2.3, or v1.2.3+4 for the fourth commit after it."""
         command = ("describe", "--tags", "--match", "v*.*.*", "--always", commit)
         name = self.asked(*command)
         return re.sub(r"-(\d+)-g[0-9a-f]+$", r"+\1", name)
 
     def missing_from(self, commit: str) -> list[str]:
-        """The releases that a project made from `commit` has not got, oldest first."""
+        """The releases that a project made from `commit` lacks, oldest first."""
         merged = self.asked("tag", "--list", "v*", "--merged", commit).split()
         had = [order_of(each) for each in merged if VERSION.fullmatch(each)]
         return [
@@ -139,20 +139,20 @@ class Origin:
     def unpack(self, commit: str, folder: Path) -> Path:
         archive = self._git("archive", "--format=tar", commit)
         folder.mkdir(parents=True, exist_ok=True)
-        # Before 3.11.4 there is no such argument; git's own archive needs no filter.
+        # Before 3.11.4 this argument doesn't exist; git's own archive needs no filter.
         filtered = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         with tarfile.open(fileobj=io.BytesIO(archive)) as files:
             files.extractall(folder, **filtered)
         return folder
 
     def text(self, commit: str, path: str) -> str:
-        """A file of the template; empty where that version has none."""
+        """A file of the template; empty if that version has no such file."""
         if not self.git("ls-tree", "--name-only", commit, "--", path):
             return ""
         return self._git("show", f"{commit}:{path}").decode("utf-8")
 
     def changes(self, old: str, new: str) -> str:
-        """What the changelog of `new` says that the one of `old` did not say yet."""
+        """Sections of the changelog of `new` that the one of `old` doesn't have."""
         known = set(sections(self.text(old, "CHANGELOG.md")))
         told = sections(self.text(new, "CHANGELOG.md"))
         return "\n\n".join(f"## {each}" for each in told if each not in known)

@@ -1,4 +1,4 @@
-"""What bots move in managed files: an action's commit, the tag of an image."""
+"""What bots update in managed files: the commit of an action, the tag of an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def without_pins(content: bytes) -> bytes:
 
 
 def newer_pin(one: str, other: str) -> str | None:
-    """Of two lines that differ in their pin only the newer; else nothing."""
+    """The newer of two lines that differ only in their pin; else None."""
     if without_pins(one.encode()) != without_pins(other.encode()):
         return None
     found = [VERSION.search(each) for each in (one, other)]

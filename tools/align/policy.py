@@ -1,4 +1,4 @@
-"""What the newest version of the template asks of every project, from its team.toml."""
+"""What the template's newest version requires of every project, by its team.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project beside what a version of the template renders for its recorded answers."""
+"""A project, and what a version of the template renders for its recorded answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from align.origin import CannotJudge, Origin
 
 WORKER = Path(__file__).with_name("render_worker.py")
 LINK = ".cruft.json"
-SHARED = "pyproject.toml"  # its tool tables are the template's, the rest is yours
+SHARED = "pyproject.toml"  # its tool tables are the template's, the rest is your own
 RENDER_WITHIN_S = 600
 
 
@@ -69,7 +69,7 @@ def link_of(project: Path) -> Link:
 
 @dataclass(frozen=True)
 class Render:
-    """The files that one version of the template makes from some answers."""
+    """The files that one version of the template makes from a set of answers."""
 
     folder: Path
     context: Mapping[str, Any]
@@ -83,7 +83,7 @@ class Render:
         return {each[start:].replace(os.sep, "/"): Path(each) for each in sorted(found)}
 
     def owned(self) -> list[str]:
-        """The globs of what belongs to the project, as this version has them."""
+        """This version's globs for the files that belong to the project."""
         return owned_globs(self.folder)
 
 
@@ -98,7 +98,7 @@ def owned_globs(folder: Path) -> list[str]:
 
 
 def is_owned(path: str, globs: Sequence[str]) -> bool:
-    """As cruft reads them: a glob that names a folder means all that is in it."""
+    """By cruft's rules: a glob that names a folder means all that is in it."""
     return pattern_of(tuple(globs)).fullmatch(path) is not None
 
 
@@ -121,7 +121,7 @@ def render_all(
     answers: Sequence[Mapping[str, Any]],
     work: Path,
 ) -> list[Render | CannotJudge]:
-    """One version for many projects, in the order of their answers."""
+    """Render one version for many projects, in the order of `answers`."""
     template = origin.unpack(commit, work / f"template-{commit[:12]}") / directory
     outputs = [work / f"{commit[:12]}-{n}" for n in range(len(answers))]
     jobs = [

@@ -1,8 +1,8 @@
-"""Renders one version of the template for many answers. Run as a program, so that each
-version meets its own extensions.
+"""Renders one version of the template for many sets of answers.
 
-Reads {"template", "jobs": [{"answers", "address", "commit", "output"}]} from stdin, and
-writes one {"context"} or {"error"} for each job.
+Runs as a program, so that each version loads its own extensions. Reads {"template",
+"jobs": [{"answers", "address", "commit", "output"}]} from stdin, and writes one
+{"context"} or {"error"} for each job.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ compiled: dict[tuple[object, ...], object] = {}
 
 
 def compile_once(self, source, name=None, filename=None, raw=False, defer_init=False):
-    """Files and names of files are the same for each project; only answers differ.
+    """Cache compiled templates: files are the same for each project, answers differ.
 
-    A version's extension is asked first: it may turn one text into another, for now.
+    The key is the text after the version's extension, which may change it.
     """
     key = (self.preprocess(source, name, filename), name, filename, raw, defer_init)
     if key not in compiled:
@@ -53,7 +53,7 @@ def render(template: Path, job: dict[str, object]) -> dict[str, object]:
 
 
 def files_of_team(template: Path) -> dict[str, str]:
-    """What the hook would add, without a process for each project."""
+    """What the hook would add, without starting a process for each project."""
     file = template / "team.toml"
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     return tomllib.loads(text).get("files", {})

@@ -1,4 +1,4 @@
-"""Brings a project to another version of its template, and loses nothing of its own."""
+"""Updates a project to another version of its template, keeping all of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def update(
 ) -> Report:
     """Write `target` into the project. Conflicts stay in the files, and are listed.
 
-    changed: answers that are others from now on.
+    changed: answers to change from now on.
     """
     old, new = origin.commit(link.commit), origin.commit(target)
     answers = migrated(link.answers, origin, old, new) | changed
@@ -81,8 +81,10 @@ def update(
 
 @dataclass(frozen=True)
 class Merge:
-    """One managed file after the other. `made` and `wanted` are absent where a version
-    has no such file."""
+    """Merges managed files, one at a time.
+
+    made, wanted: the file in the old version and in the new; None if it has none.
+    """
 
     project: Path
     waivers: list[Waiver]
@@ -106,7 +108,7 @@ class Merge:
     def file_of_an_answer(
         self, path: str, made: Path | None, wanted: Path | None
     ) -> None:
-        """Of a room of the project: it follows the answer while nobody edited it."""
+        """A file that the project owns: it follows the answer until it is edited."""
         here = self.project / path
         if agree(here if here.is_file() else None, made):
             self.file(path, made, wanted)
@@ -156,7 +158,7 @@ class Merge:
 
 
 def in_the_way(project: Path, path: str) -> str:
-    """What stands where the file would be written; a link may lead out of here."""
+    """What is in the way of writing the file; a link may lead out of the project."""
     here = project / path
     if here.is_dir() and not here.is_symlink():
         return "is a folder here"
@@ -171,7 +173,7 @@ def in_the_way(project: Path, path: str) -> str:
 
 
 def agree(one: Path | None, other: Path | None) -> bool:
-    """Both absent, or the same."""
+    """Whether both are absent or the same."""
     return one is other if one is None or other is None else same(one, other)
 
 
@@ -189,7 +191,7 @@ def text_of(file: Path) -> str | None:
 def write_link(
     project: Path, link: Link, after: Render, commit: str, target: str
 ) -> None:
-    """As `cruft update` leaves it, so that either may go on."""
+    """Write .cruft.json as `cruft update` does, so that either tool may go on."""
     context = {"cookiecutter": dict(after.context)}
     whole = dict(link.whole) | {"commit": commit, "context": context}
     if target != link.commit:

@@ -1,4 +1,4 @@
-"""Exceptions that somebody answers for until a day, from waivers.toml."""
+"""Exceptions from waivers.toml, each with an owner and an expiry date."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Waiver:
 
 
 def read_waivers(project: Path) -> tuple[list[Waiver], list[str]]:
-    """The waivers that are complete, and one line for each that is not."""
+    """The complete waivers, and one line for each that is incomplete."""
     file = project / FILE
     if not file.is_file():
         return [], []

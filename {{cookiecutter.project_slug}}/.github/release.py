@@ -1,7 +1,7 @@
-"""What a release needs beside the image: its notes, and one name for both processors.
+"""What a release needs besides the image: its notes, and one name for both processors.
 
     python .github/release.py notes       the section of CHANGELOG.md for the tag in TAG
-    python .github/release.py processors  those that the learned version runs on
+    python .github/release.py processors  processors that the learned version runs on
     python .github/release.py index       one name for the images in build/digests
 
 Fails: when the tag, pyproject.toml and CHANGELOG.md do not agree on the version.
@@ -35,9 +35,9 @@ def notes(tag: str, project: Path = PROJECT) -> str:
 
 
 def processors(models: Path = PROJECT / "models") -> list[str]:
-    """A library of TVM's fits the processor that it was learned on, and no other.
+    """TVM's library fits only the kind of processor that the model was trained on.
 
-    The image for another would compile at each start, which its build refuses.
+    An image for another kind would compile at each start, which its build refuses.
     """
     return ["amd64"] if any(models.rglob("model.*.so")) else ["amd64", "arm64"]
 
@@ -57,7 +57,7 @@ def index(name: str, tag: str, digests: list[str]) -> str:
 
 
 def output(lines: str) -> None:
-    """Tell later steps of the workflow."""
+    """Set outputs for later steps of the workflow."""
     with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as file:
         print(lines, file=file)
 

@@ -1,7 +1,7 @@
 """The site of this project: this folder, pages from elsewhere, docstrings → build/docs.
 
-`make docs` is strict: a link that leads nowhere fails it. All that a page needs is in
-the site; it asks no other host for a font, a style or a script.
+`make docs` is strict: it fails on a broken link. The site holds all that a page needs;
+no font, style or script comes from another host.
 """
 
 import json
@@ -32,7 +32,7 @@ release = METADATA["project"]["version"]
 author = project_copyright = METADATA["project"]["authors"][0]["name"]
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 nitpicky = True
-# Docstrings hold no references; annotations do, to other packages and type variables.
+# Docstrings hold no references; annotations refer to other packages, type variables.
 nitpick_ignore_regex = [("py:.*", ".*")]
 
 myst_heading_anchors = 4
@@ -45,11 +45,11 @@ html_title = f"{project} {release}"
 html_show_sphinx = False
 html_copy_source = False
 templates_path: list[str] = []
-exclude_patterns = ["intended-use.md"]  # every model card has it
+exclude_patterns = ["intended-use.md"]  # every model card quotes it
 
 
 def copied_pages() -> dict[Path, Path]:
-    """Pages that live where they are used, and where the site has them."""
+    """Pages from outside this folder, and their place in the site."""
     pages = {
         ROOT / "README.md": GENERATED / "readme.md",
         ROOT / "CHANGELOG.md": GENERATED / "changelog.md",
@@ -62,7 +62,7 @@ def copied_pages() -> dict[Path, Path]:
 
 
 def led(text: str, source: Path, page: Path) -> str:
-    """The text of `source` as `page` has it: what the site lacks is linked in git."""
+    """The text of `source` with links for `page`; what the site lacks links to git."""
     copied = copied_pages()
 
     def lead(link: re.Match[str]) -> str:
@@ -82,7 +82,7 @@ def led(text: str, source: Path, page: Path) -> str:
 
 
 def write(page: Path, text: str) -> Path:
-    """Only when it differs, so that what has not changed is not built again."""
+    """Write only if the text differs, so that unchanged pages are not built again."""
     page.parent.mkdir(parents=True, exist_ok=True)
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")
@@ -95,7 +95,7 @@ def write_copies() -> Iterator[Path]:
 
 
 def write_model() -> Path:
-    """Card and report of the version in service, else of the newest that has them."""
+    """Card and report of the version in service, or of the newest one that has them."""
     page, folder = GENERATED / "model.md", GENERATED / "report"
     shutil.rmtree(folder, ignore_errors=True)
     cards = sorted(ROOT.glob("reports/*/model-card.md"))
@@ -126,7 +126,7 @@ Nothing is said of a model yet: `make evaluate` writes its card and its evaluati
 
 
 def write_reference() -> Iterator[Path]:
-    """A page for each room of the package, a section for each of its modules."""
+    """A page for each subpackage, with a section for each of its modules."""
     sys.path.insert(0, str(ROOT / PACKAGE.parent))
     top = import_module(PACKAGE.name)
     rooms: dict[str, list[str]] = {}
@@ -144,7 +144,7 @@ def write_reference() -> Iterator[Path]:
 
 
 def as_written(app: Sphinx, kind: str, name: str, *rest: object) -> None:
-    """Docstrings are plain text: lines stay lines, `names` are code, drawings drawn."""
+    """Show docstrings as plain text: keep lines and drawings, set `names` as code."""
     lines: list[str] = rest[-1]  # type: ignore[assignment]
     blocks = "\n".join(lines).split("\n\n")
     lines[:] = [row for each in blocks for row in (*restructured(each), "")]
@@ -161,7 +161,7 @@ DRAWN = set("├└│→")
 
 
 def quoted(row: str) -> str:
-    """reStructuredText that shows the row, and what is in `backquotes` as code."""
+    """reStructuredText that shows the row, with what is in `backquotes` as code."""
     parts = re.split(r"`+([^`]+)`+", row.strip())
     plain = [re.sub(r"([\\*_|`<>])", r"\\\1", part) for part in parts[::2]]
     code = [f"\\ ``{part}``\\ " for part in parts[1::2]] + [""]

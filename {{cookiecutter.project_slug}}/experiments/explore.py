@@ -63,8 +63,8 @@ plt.rcParams["text.parse_math"] = False  # a dollar in a name is a dollar
 # %% [markdown]
 # ## The data
 #
-# Only the rows that are learned from are looked at: ideas that came from the others
-# would make them poor judges.
+# Look only at the rows that are learned from: after ideas taken from the held-out rows,
+# these could not judge them fairly.
 
 # %%
 plan = Plan(
@@ -85,7 +85,7 @@ if not classes:
 # %% [markdown]
 # ### Which features tell about the target?
 #
-# Of classes, a histogram each; of a number, a point per row.
+# For classes, a histogram of each; for a number, a point per row.
 
 # %%
 columns = 4
@@ -123,7 +123,7 @@ plt.show()
 # %% [markdown]
 # ### What does a plane show?
 #
-# The two directions in which the standardised rows differ most.
+# The two directions in which the standardised rows vary most.
 
 # %%
 spans = X.std(axis=0)
@@ -148,8 +148,8 @@ if len(names) > 1:
 # %% [markdown]
 # ## Two ideas
 #
-# An idea is a set of the estimator's parameters. Both learn from the same rows, and are
-# judged by the same others, as `make train` does it.
+# An idea is a set of the estimator's parameters. Both learn from the same rows and are
+# judged by the same held-out rows, as in `make train`.
 #
 # **Edit the second one**, as in `{"stronger penalty": {"l2": 0.1}}`. To have something
 # to show with any estimator, it is a tenth of the first parameter that is a number.
@@ -185,7 +185,7 @@ for metric, trivial in candidates[first].manifest.baseline.metrics.items():
     print(f"{metric:20}{a:18.4f}{b:18.4f}{trivial:12.4f}")
 
 # %% [markdown]
-# What was answered, beside what is true.
+# Predicted values against true ones.
 
 # %%
 answers = {
@@ -216,8 +216,8 @@ plt.show()
 # %% [markdown]
 # ### Is the difference more than chance?
 #
-# The same rows were answered by both, so that they are compared row by row, as the
-# command `compare` does it. With few rows the honest answer is often that nobody knows.
+# Both answered the same rows, so they can be compared row by row, as the command
+# `compare` does. With few rows the honest answer is often that nobody knows.
 
 # %%
 if classes:
@@ -237,10 +237,10 @@ print(
 # ## Keep one
 #
 # The one with the smaller loss becomes a version in the store. It does not serve:
-# `models promote` decides that, and asks for a reason when it missed `thresholds.toml`.
-# Who chooses among many ideas by the same few rows will have chosen luck as well: judge
-# the last one once more by rows that nobody has looked at. To keep an idea for good,
-# make it the default in `model/estimator.py` and run `make train`.
+# `models promote` decides that, and asks for a reason if it missed `thresholds.toml`.
+# Choosing among many ideas by the same few rows partly chooses luck: judge the last one
+# once more by rows that nobody has looked at. To keep an idea for good, make it the
+# default in `model/estimator.py` and run `make train`.
 
 # %%
 loss = "log_loss" if classes else "mae"

@@ -1,4 +1,4 @@
-"""Opt-in hooks that hold messages and branches against docs/conventions.md.
+"""Opt-in hooks that check commit messages and branch names by docs/conventions.md.
 
 Run as `python tools/conventions.py message FILE`, or `branch`.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 SUBJECT_LENGTH = 72
 KINDS = ("feature", "fix", "data", "experiment", "docs", "chore")
 BRANCH = re.compile(rf"({'|'.join(KINDS)})/[a-z0-9]+([._-][a-z0-9]+)*")
-# What git, hosts and bots write themselves.
+# Messages and branches that git, hosts and bots make themselves.
 MESSAGES_OF_TOOLS = re.compile(r"(Merge|Revert|Bump) |(fixup|squash|amend)! ")
 BRANCHES_OF_TOOLS = re.compile(r"HEAD|template-update|(dependabot|renovate)/.*")
 

@@ -1,10 +1,10 @@
-"""Cut from the shared libraries below a folder what only debuggers and linkers read.
+"""Cut what only debuggers and linkers read from the shared libraries in a folder.
 
     python tools/strip.py FOLDER
 
-Names of functions and the like lie behind all that a program loads, so a library ends
-where its last segment does. Wheels bring them along: 23 MB of an image. The `strip` of
-binutils does the same, and is in no slim image.
+Names of functions and the like come after all that a program loads, so a library can be
+cut where its last segment ends. In wheels they take 23 MB of an image. The `strip` of
+binutils does the same, but slim images don't have it.
 Source: ELF-64 Object File Format, version 1.5, parts 2 (header) and 5 (segments).
 """
 
@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 ELF_64 = b"\x7fELF\x02\x01"  # 64 bits, little-endian: amd64 and arm64
-HEADER = struct.Struct("<32xQ14xHH")  # where segments are told of, how long, how many
+HEADER = struct.Struct("<32xQ14xHH")  # table of segments: offset, entry size, count
 SEGMENT = struct.Struct("<8xQ16xQ")  # offset and size in the file
 
 
 def stripped(library: bytes) -> bytes:
-    """The library without sections; any other file as it is."""
+    """The library without sections; any other file unchanged."""
     if not library.startswith(ELF_64):
         return library
     segments, size, count = HEADER.unpack_from(library)
@@ -27,8 +27,8 @@ def stripped(library: bytes) -> bytes:
         offset, length = SEGMENT.unpack_from(library, segments + i * size)
         end = max(end, offset + length)
     kept = bytearray(library[:end])
-    struct.pack_into("<Q", kept, 40, 0)  # the table of sections is nowhere
-    struct.pack_into("<HH", kept, 60, 0, 0)  # and has no entries
+    struct.pack_into("<Q", kept, 40, 0)  # no table of sections
+    struct.pack_into("<HH", kept, 60, 0, 0)  # with no entries
     return bytes(kept)
 
 

@@ -1,4 +1,4 @@
-"""Starts the newest judge or updater of the template that .cruft.json names.
+"""Starts the newest checker or updater of the template that .cruft.json names.
 
 Run as `uv run --no-project tools/template.py check` or `update`; --help tells more.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 CLONES = PROJECT / ".tools" / "template"
 RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-# Git tells its hooks by these which repository they are in: not the template's.
+# Git tells its hooks by these which repository they are in; here it must be another.
 OF_A_HOOK = ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"]
 OF_A_HOOK += ["GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"]
 
@@ -31,7 +31,7 @@ def git(*arguments: str) -> str:
 
 
 def fetch(address: str) -> None:
-    """Every release, and none that has been withdrawn."""
+    """Fetch every release, and forget those that have been withdrawn."""
     everything = ["+HEAD:refs/heads/template", "+refs/tags/*:refs/tags/*"]
     git("fetch", "--quiet", "--force", "--prune", "--", address, *everything)
 
@@ -45,7 +45,7 @@ def newest_release() -> str:
 
 
 def unpacked(commit: str) -> Path:
-    """The template's files. Whole or not there: another run may look for them too."""
+    """A folder with the template's files, renamed into place: other runs share it."""
     folder = CLONES / f"newest-{commit[:12]}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=CLONES) as place:
@@ -74,7 +74,7 @@ def main() -> int:
     script = unpacked(newest_release()) / inside / "tools" / "template.py"
     command = [os.environ.get("UV", "uv"), "run", "--quiet", "--script", str(script)]
     command += sys.argv[1:]
-    # The template made this project's code, and may judge it.
+    # Running the template's code is fine: it also made this project's.
     return subprocess.run(command, cwd=PROJECT, check=False).returncode  # noqa: S603
 
 

@@ -33,7 +33,7 @@ def create_api(service: Service) -> "FastAPI":
     api = new_api(service)
     add_routes(api, service)
 
-    # Your own routes go here. They get request ids, key checks, log lines and metrics
-    # like every other route; bodies that are too large are refused before they get here.
+    # Your own routes go here. Like every other route they have request ids, key checks,
+    # log lines and metrics; too large a body is refused before it gets here.
 
     return api

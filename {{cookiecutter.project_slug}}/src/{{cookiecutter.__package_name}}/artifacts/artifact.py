@@ -1,7 +1,7 @@
 """One trained version as plain files: what the engine made, and manifest.json.
 
 No pickle anywhere: the manifest is JSON with a schema, arrays are read with
-`allow_pickle=False`, and all is checked against its digest before anything is used.
+`allow_pickle=False`, and every file is checked against its digest before it is used.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from .reference import Reference
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
-# Cells of a table that hold no value; in lower case, as any way to write them counts.
+# Cells of a table that hold no value, in lower case: upper and mixed case count too.
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
 Split = dict[str, float | int | str]
@@ -27,9 +27,9 @@ Split = dict[str, float | int | str]
 class Feature(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One input column and what the training data showed of it.
+    """One input column: its name and unit, and its range in the training data.
 
-    lowest, highest, missing: the contract's, where it has any.
+    lowest, highest, missing: the contract's limits and fill value, where it has any.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Feature(
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row that was not learned from, in the order of the features, and its truth."""
+    """A held-out row, in the order of the features, and its true target."""
 
     values: tuple[float, ...]
     target: str | float
@@ -52,8 +52,8 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes in and what comes out. `classes` is empty for a regression.
 
-    target_range: lowest and highest target learned from, of a regression.
-    examples: as many as the contract asks for; they are data, and leave with it.
+    target_range: for a regression, the lowest and highest target learned from.
+    examples: at most as many as the contract says; real rows, shown to callers.
     """
 
     task: Literal["classification", "regression"]
@@ -75,7 +75,7 @@ class Evaluation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that was learned from, and how its rows to judge by were held out."""
+    """A file that was learned from, and how rows of it were held out."""
 
     data_sha256: str
     split: Split
@@ -84,7 +84,7 @@ class Learned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a version comes from, as far as the machine could tell.
 
-    earlier: what those that it goes on from have learned from, the latest first.
+    earlier: files that the versions it was updated from learned from, latest first.
     """
 
     data_source: str
@@ -95,20 +95,20 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     git_commit: str | None
     versions: dict[str, str]
     continued_from: str | None = None
-    # Unset where nothing was before, and in versions that are older than it.
+    # Unset without a version before, and in versions older than this field.
     earlier: tuple[Learned, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def learned(self) -> tuple[Learned, ...]:
-        """All files whose rows are in the version, the latest first."""
+        """All files that the version learned from, latest first."""
         return (Learned(self.data_sha256, self.split), *(self.earlier or ()))
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row and its outputs, flat, as they were when the version was made.
 
-    Whoever asks a service anywhere for this row can tell whether it answers right. It
-    is a row of medians, so that it tells of nobody.
+    Ask any running service for this row to see whether it answers right. It is a row of
+    medians, so it exposes nobody's data.
     """
 
     row: list[float]
@@ -134,7 +134,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, File]
     expected: Expected | None = None
     schema: int = SCHEMA
-    # Unset in versions that are older than it: their digest must stay what it was.
+    # Unset in versions older than this field: their digest must not change.
     reference: Reference | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -150,7 +150,7 @@ class Artifact(msgspec.Struct, frozen=True):
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that the model kept, by name, as it was."""
+        """The whole stored state of the model, by name."""
         return to_state(self.files)
 
     def predictor(self) -> Predictor:
@@ -193,10 +193,10 @@ def build(
 
 
 def version_of(manifest: Manifest) -> str:
-    """The manifest lists the digest of every file, so this name pins them all.
+    """The name: time and digest of the manifest, which lists every file's digest.
 
     To the microsecond, so that names sort in the order in which versions were made;
-    the first ones were named to the second.
+    the earliest versions were named to the second.
     """
     nameless = msgspec.structs.replace(manifest, version="")
     digest = sha256(msgspec.json.encode(nameless, order="deterministic"))
@@ -205,7 +205,7 @@ def version_of(manifest: Manifest) -> str:
 
 
 def read_manifest(place: object, content: bytes) -> Manifest:
-    """Fails: ArtifactCorrupt when it is not the JSON that was written."""
+    """Fails: ArtifactCorrupt when content is not the manifest that was written."""
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:

@@ -1,11 +1,11 @@
 """The versions of one model in an object store: the manifest is put last.
 
 <uri>/<version>/weights.npz
-<uri>/<version>/manifest.json      with this one it is a version
-<uri>/CURRENT                      replaced if nobody else has replaced it
+<uri>/<version>/manifest.json      its presence makes the folder a version
+<uri>/CURRENT                      replaced only if nobody else replaced it first
 
 An object appears whole or not at all, and every put here is conditional. obstore reads
-the credentials from the environment, by the names that each cloud's own tools use.
+credentials from the environment variables that each cloud's own tools use.
 """
 
 import random
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 ATTEMPTS = 50
-SLOWEST_PUT_S = 1800.0  # leftovers are swept after twice that
+SLOWEST_PUT_S = 1800.0  # half the age at which leftovers are swept
 NO_SUCH_BUCKET = "there is no such bucket"
 NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 QUERY = re.compile(r"(?<!<)\?[^\s)\"']+")
-CODE = re.compile(r"<Code>(\w+)</Code>")  # what S3 calls the fault
+CODE = re.compile(r"<Code>(\w+)</Code>")  # S3's code of the fault
 
 
 def connect(uri: str) -> "ObjectStore":
-    """Short patience: who starts a service or a training wants to know soon."""
+    """Short timeouts: whoever starts a service or a training wants to know soon."""
     from obstore.store import from_url
 
     with _reaching(uri):
         return from_url(
             uri,
-            # An address without TLS is only used where the environment names one.
+            # Plain HTTP is only used if the environment names such an address.
             client_options={
                 "allow_http": True,
                 "connect_timeout": "3s",
@@ -50,18 +50,18 @@ def connect(uri: str) -> "ObjectStore":
 
 
 class Bucket:
-    """Keeps objects; what they mean is the store's affair."""
+    """Keeps objects; what they mean is up to the store."""
 
     def __init__(self, uri: str, objects: "ObjectStore | None" = None) -> None:
         self.uri = uri.rstrip("/")
         self._objects = objects or connect(self.uri)
 
     def at(self, *parts: str) -> str:
-        """Where something is, for a message."""
+        """The address of something, for a message."""
         return "/".join([self.uri, *parts])
 
     def versions(self) -> list[str]:
-        """Names of all versions that are whole."""
+        """Names of all complete versions."""
         return [path[0] for path, _ in self._list() if path[1:] == [MANIFEST]]
 
     def read(self, version: str, name: str) -> bytes:
@@ -69,9 +69,9 @@ class Bucket:
         return self._get(f"{version}/{name}")[0]
 
     def add(self, version: str, files: Mapping[str, bytes]) -> None:
-        """Whole or absent: the manifest, which is the last of `files`, decides.
+        """Whole or absent: the manifest, put last, is what makes it a version.
 
-        What a killed writer left of the same version is taken over when it is equal.
+        Equal files that a killed writer left of the same version are kept.
         Fails: FileExistsError, StoreUnreachable.
         """
         from obstore.exceptions import AlreadyExistsError
@@ -102,9 +102,9 @@ class Bucket:
             return None
 
     def move_pointer(self, change: Callable[[bytes | None], bytes]) -> None:
-        """Replace the pointer by what `change` makes of it; nobody comes between.
+        """Replace the pointer by what `change` makes of it, atomically.
 
-        Fails: StoreUnreachable, also when others move it all the time.
+        Fails: StoreUnreachable, also when others keep moving it at the same time.
         """
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
@@ -119,20 +119,20 @@ class Bucket:
             try:
                 self._put(CURRENT, after, mode or "create")
             except (AlreadyExistsError, PreconditionError):
-                # Not at the same moments as the other.
+                # A random pause, so as not to collide with the other writer again.
                 time.sleep(random.random() * min(0.01 * 2**attempt, 1.0))  # noqa: S311
             else:
                 return
         raise StoreUnreachable(self.at(CURRENT), f"moved by others {ATTEMPTS} times")
 
     def remove(self, version: str) -> None:
-        """The manifest first, so that no reader sees less than a whole version."""
+        """Delete the manifest first, so that nobody finds an incomplete version."""
         names = [path for path, _ in self._list() if path[0] == version]
         for path in sorted(names, key=lambda path: path[1:] != [MANIFEST]):
             self._delete("/".join(path))
 
     def leftovers(self, older_than_s: float) -> list[str]:
-        """What writers left that were killed; a younger one may still be at work."""
+        """What killed writers left; anything younger may still be in writing."""
         then = datetime.now(UTC) - timedelta(seconds=older_than_s)
         found: dict[str, datetime] = {}
         whole = set()
@@ -189,7 +189,7 @@ class Bucket:
 
 @contextmanager
 def _reaching(place: str) -> Iterator[None]:
-    """Say what went wrong on the way there, in one line and without secrets."""
+    """Fails: StoreUnreachable, with the reason in one line and without secrets."""
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
     try:
@@ -201,7 +201,7 @@ def _reaching(place: str) -> Iterator[None]:
     except (AlreadyExistsError, PreconditionError):
         raise
     except BaseException as error:
-        # An address in the environment that is none ends in the client's panic.
+        # An invalid address in the environment makes the client (Rust) panic.
         panic = type(error).__name__ == "PanicException"
         if not panic and not isinstance(error, BaseError | ValueError):
             raise
@@ -209,7 +209,7 @@ def _reaching(place: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line; what follows is for debugging, and a query may hold a key."""
+    """The first line, as the rest is for debugging; no query, which may hold a key."""
     text = str(error).strip()
     line = text.partition("\n")[0].partition("<?xml")[0]
     code = "".join(f" {name}" for name in CODE.findall(text)[:1])

@@ -1,7 +1,7 @@
 """The versions of one model in a local folder: written aside, then renamed.
 
 <folder>/<version>/{manifest.json, weights.npz}
-<folder>/CURRENT                                     replaced in one step
+<folder>/CURRENT                                     replaced atomically
 <folder>/.incoming-*, .outgoing-*                    what a kill may leave behind
 """
 
@@ -26,13 +26,13 @@ Result = TypeVar("Result")
 
 
 class Folder:
-    """Keeps files; what they mean is the store's affair."""
+    """Keeps files; what they mean is up to the store."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def at(self, *parts: str) -> str:
-        """Where something is, for a message."""
+        """The path of something, for a message."""
         return str(self.path.joinpath(*parts))
 
     def versions(self) -> list[str]:
@@ -53,9 +53,9 @@ class Folder:
             raise FileNotFoundError(self.at(version, name)) from None
 
     def add(self, version: str, files: Mapping[str, bytes]) -> None:
-        """All files or none; a kill at any moment leaves one or the other.
+        """All files or none, even when killed at any moment.
 
-        Fails: FileExistsError when there is such a version already.
+        Fails: FileExistsError when the version exists already.
         """
         place = self.path / version
         if place.exists():
@@ -78,7 +78,7 @@ class Folder:
             return None
 
     def move_pointer(self, change: Callable[[bytes | None], bytes]) -> None:
-        """Replace the pointer by what `change` makes of it; nobody comes between."""
+        """Replace the pointer by what `change` makes of it, under a lock."""
         self.path.mkdir(parents=True, exist_ok=True)
         with _locked(self.path / LOCK):
             before = self.read_pointer()
@@ -91,17 +91,17 @@ class Folder:
             _sync_folder(self.path)
 
     def remove(self, version: str) -> None:
-        """Out of sight in one step, then gone.
+        """Hide the version by one rename, then delete it.
 
-        Fails: ArtifactError when it is out of sight only.
+        Fails: ArtifactError when it is hidden but can't be deleted.
         """
         leftover = f"{OUTGOING}{version}"
-        with suppress(FileNotFoundError):  # another one prunes, too
+        with suppress(FileNotFoundError):  # somebody else prunes at the same time
             (self.path / version).rename(self.path / leftover)
         self.sweep(leftover)
 
     def leftovers(self, older_than_s: float) -> list[str]:
-        """What writers left that were killed; a younger one may still be at work."""
+        """What killed writers left; anything younger may still be in writing."""
         if not self.path.is_dir():
             return []
         then = time.time() - older_than_s
@@ -113,9 +113,9 @@ class Folder:
         )
 
     def sweep(self, leftover: str) -> None:
-        """Fails: ArtifactError when some of it stays, as another user's may."""
+        """Fails: ArtifactError when some of it stays, such as another user's files."""
         place = self.path / leftover
-        shutil.rmtree(place, ignore_errors=True)  # another one may sweep, too
+        shutil.rmtree(place, ignore_errors=True)  # somebody else may sweep it too
         if place.exists():
             raise ArtifactError(
                 f"{place}: expected to remove it, some of it stays; check who owns it "
@@ -127,7 +127,7 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         aside = self.path / f"{INCOMING}{uuid4().hex}"
         aside.mkdir()
-        # All may read a version, and those whom the umask lets write may remove it.
+        # Everybody may read a version; whoever the umask lets write may remove it.
         aside.chmod(aside.stat().st_mode | 0o755)
         try:
             yield aside
@@ -136,9 +136,9 @@ class Folder:
 
 
 def _once_free(step: Callable[[], Result]) -> Result:
-    """Try again for a moment: Windows lets nobody replace a file that another reads.
+    """Retry for a moment: Windows lets nobody replace a file while it is being read.
 
-    Fails: PermissionError, when it is not the moment's.
+    Fails: PermissionError when that does not help.
     """
     for _ in range(TRIES - 1):
         with suppress(PermissionError):
@@ -156,7 +156,7 @@ def _write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the system lets go of the lock when its holder ends."""
+    """One process at a time; the system frees the lock when its holder ends."""
     with path.open("ab") as file:
         if sys.platform == "win32":
             import msvcrt

@@ -13,7 +13,7 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something that was decided about a version, and why if that was asked for."""
+    """A decision about a version, with the reason if one was given."""
 
     action: Literal["promote", "rollback", "prune"]
     version: str
@@ -27,7 +27,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pointer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The version that serves, those that served before it, and every decision.
 
-    Both newest first. They are one file so that they can only change together.
+    `before` and `log` are newest first. All are in one file, to change only together.
     """
 
     serving: Promotion

@@ -1,6 +1,6 @@
-"""What the data of a version looked like: a histogram per feature, and of its answers.
+"""What a version's data looked like: a histogram of each feature and of the answers.
 
-It is a part of the manifest; live traffic and later files are held against it.
+It is part of the manifest; live traffic and later files are compared with it.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ Counts = NDArray[np.int64]
 class Histogram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows by bin. `edges` are the k-1 inner boundaries, so the outer bins are open.
 
-    A bin holds what is over the edge before it, up to and with the edge after it.
+    A bin holds values above the edge before it, up to and including the edge after it.
     """
 
     edges: tuple[float, ...]
@@ -27,10 +27,10 @@ class Histogram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """features: of the rows learned from, in the order of the signature.
+    """features: histograms of the rows learned from, in the order of the signature.
 
-    answers: of the rows held out. For a classification `edges` is empty and there is
-    a count for each class, in the order of the signature.
+    answers: histogram for the held-out rows. For a classification `edges` is empty and
+    there is a count for each class, in the order of the signature.
     """
 
     features: tuple[Histogram, ...]
@@ -38,10 +38,10 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def edges_of(values: Floats) -> tuple[float, ...]:
-    """Boundaries that split `values` (n,) into BINS parts, fewer where they repeat.
+    """Boundaries that split `values` (n,) into BINS parts, or fewer if they repeat.
 
-    Bins of equal share rather than of equal width: none is nearly empty, which the
-    stability index could not bear.
+    Bins hold equal shares rather than have equal widths, so that none is nearly empty,
+    which would make the stability index useless.
     """
     inner = np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf")
     edges = np.unique(inner)
@@ -61,7 +61,7 @@ def histogram(values: Floats) -> Histogram:
 
 
 def answers_of(outputs: dict[str, NDArray[Any]], classes: int) -> Histogram:
-    """A predictor's outputs for rows that it has not seen."""
+    """Histogram of a predictor's outputs, for rows that it has not seen."""
     if not classes:
         return histogram(outputs["value"])
     best = outputs["probabilities"].argmax(axis=1)

@@ -1,7 +1,7 @@
 """Versions of one model: immutable, verified, and one pointer that moves.
 
 <root>/<name>/<version>/...      one version, whole or absent, never changed
-<root>/<name>/CURRENT            which version serves, and all that was decided before
+<root>/<name>/CURRENT            which version serves, and all decisions so far
 
 The root is a local folder or s3://, gs:// or az://; all of them keep the same promises.
 """
@@ -24,11 +24,11 @@ TRAIN_FIRST = "run `train` first, or look at what there is with `models list`"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 VERSION = re.compile(r"\d{8}T\d{6}[.\d]*Z-[0-9a-f]{12}")
 GRACE_S = 3600.0
-ANY = "*"  # no name of a version
+ANY = "*"  # can't be a version's name
 
 
 class Place(Protocol):
-    """Where the files are kept; `Folder` and `Bucket` do it."""
+    """Where the files are kept: a `Folder` or a `Bucket`."""
 
     def at(self, *parts: str) -> str: ...
     def versions(self) -> list[str]: ...
@@ -44,8 +44,8 @@ class Place(Protocol):
 class Store:
     """All versions of one model below one root, a folder or the URI of a bucket.
 
-    Every method fails with StoreUnreachable when the root is a bucket and can't be
-    reached; what was there before is then still there and valid.
+    Every method fails with StoreUnreachable when the root is a bucket that can't be
+    reached; what the store held before is then still there and valid.
     """
 
     def __init__(self, root: str | Path, name: str, place: Place | None = None) -> None:
@@ -130,9 +130,9 @@ class Store:
     ) -> None:
         """Make `version` the one that serves; the reason is kept in the log.
 
-        instead_of: what has to serve until then, None for nothing.
-        Fails: PromotionRefused when it missed its gate and no reason is given, or
-        when another one serves.
+        instead_of: the version that must be serving now, None for none, ANY for any.
+        Fails: PromotionRefused when `version` missed its gate and no reason is given,
+        or when another version than `instead_of` serves.
         """
         manifest = self.get(version).manifest
         if manifest.gate_failures and not reason:
@@ -159,7 +159,7 @@ class Store:
         self._move(change)
 
     def rollback(self) -> str:
-        """Return to the version that served before; its name is returned."""
+        """Put the version that served before back into service; returns its name."""
         returned = ""
 
         def change(pointer: Pointer | None) -> Pointer:
@@ -182,7 +182,7 @@ class Store:
     def copy(self, to: "Store", version: str | None = None) -> str:
         """Put a version, by default the one in service, into service in another store.
 
-        One that missed its gate takes the reason for its promotion along.
+        A version in service takes the reason for its promotion along, if it has one.
         """
         artifact = self.get(version)
         version = artifact.manifest.version
@@ -194,14 +194,14 @@ class Store:
         return version
 
     def removable(self, keep: int) -> list[str]:
-        """What `prune` would remove now."""
+        """The versions that `prune` would remove now."""
         return self._doomed(keep, self._read_pointer(self.place.read_pointer()))
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the `keep` newest, the one that serves and the one before.
 
-        The pointer says so first: whoever promotes at the same time is either seen
-        here, and keeps his version, or is refused.
+        The pointer records it first: a simultaneous promotion is either seen here, and
+        its version kept, or refused.
         """
         doomed: list[str] = []
 
@@ -229,7 +229,7 @@ class Store:
         return doomed
 
     def leftovers(self, grace_s: float = GRACE_S) -> list[str]:
-        """What killed writers left; younger ones may belong to somebody at work."""
+        """What killed writers left; anything younger may still be in writing."""
         return self.place.leftovers(grace_s)
 
     def sweep(self, leftovers: list[str]) -> None:
@@ -237,7 +237,7 @@ class Store:
             self.place.sweep(leftover)
 
     def _unmark(self, version: str) -> None:
-        """It is here again: whoever pruned it is not removing it any more."""
+        """Forget that a version was pruned, as it has been put here again."""
         pointer = self._read_pointer(self.place.read_pointer())
         if pointer is None or version not in pointer.pruned:
             return
@@ -253,7 +253,7 @@ class Store:
         versions = self.versions()
         kept = set(versions[:keep])
         if pointer is not None:
-            kept -= pointer.pruned  # an earlier prune was killed before it was through
+            kept -= pointer.pruned  # left by an earlier prune that was killed
             kept |= {each.version for each in (pointer.serving, *pointer.before[:1])}
         return [version for version in versions if version not in kept]
 
@@ -283,7 +283,7 @@ def open_version(uri: str, name: str) -> Artifact:
 
 
 def version_at(uri: str) -> tuple[str, str, str] | None:
-    """Store, model and version, where that is what it names."""
+    """(root, model, version) when `uri` names one version; None for a whole store."""
     if "://" in uri:
         above, _, last = uri.rstrip("/").rpartition("/")
         root, _, model = above.rpartition("/")
@@ -298,7 +298,7 @@ def version_at(uri: str) -> tuple[str, str, str] | None:
 def _open_place(
     root: str | Path, name: str, place: Place | None
 ) -> tuple[Path | str, Path | str, Place]:
-    """The root, the model's folder below it, and what keeps the files there."""
+    """The root, the model's folder below it, and the Place that keeps its files."""
     scheme, divider, rest = str(root).partition("://")
     if place is not None:
         return root, place.at(), place
@@ -310,7 +310,7 @@ def _open_place(
             "model store: expected a folder, s3://BUCKET/PATH, gs://BUCKET/PATH or "
             f"az://CONTAINER/PATH, received {root!r}"
         )
-    from .bucket import Bucket  # takes obstore, which a local store does without
+    from .bucket import Bucket  # needs obstore, which a local store does not
 
     uri = f"{str(root).rstrip('/')}/{name}"
     return str(root), uri, Bucket(uri)

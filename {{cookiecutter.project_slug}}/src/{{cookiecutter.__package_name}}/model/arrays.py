@@ -1,4 +1,4 @@
-"""Converts learned state to the files of a version and back, without pickle; types.
+"""Types of a model's data; turns learned state into files and back, without pickle.
 
 Arrays go into weights.npz; anything else that a model keeps, into state.json.
 """

@@ -28,7 +28,7 @@ PATIENCE = 5  # passes without improvement after which `fit` stops
 class Estimator(ClassifierMixin, BaseEstimator):
     """Standardise, then softmax regression by stochastic gradient descent.
 
-    epochs: most passes over the data in `fit`.  tolerance: `fit` stops when five
+    epochs: maximum passes over the data in `fit`.  tolerance: `fit` stops when five
     passes in a row have not improved the mean log loss by this much (nats).
     learning_rate: size of the first step.  l2: weight of the penalty |W|^2 / 2.
     random_state: seed of the row order in `fit`.

@@ -59,10 +59,10 @@ class Predictor:
 
 
 def compilations() -> int:
-    """How many times the engine has compiled something or loaded it compiled."""
+    """How many times the engine has compiled something, or loaded compiled code."""
     return engine.compilations()
 
 
 def compiled_anew() -> int:
-    """How many of these had to be compiled here, for want of code compiled ahead."""
+    """How many of these had to be compiled, as nothing compiled ahead could be used."""
     return engine.compiled_anew()

@@ -1,1 +1,1 @@
-"""What comes in and what goes out, held against what it was at training."""
+"""What is asked and answered, compared with what it was in training."""

@@ -1,8 +1,8 @@
 """Rows of then and rows of now in, a finding per feature out: moved, or chance.
 
-A feature has drifted when its test says that chance would hardly do that, over all
-features together, and the stability index says that the shift is large enough to care:
-with a million rows chance never does it, and nobody cares about most of it.
+A feature has drifted when its test says that chance hardly explains the difference,
+over all features together, and the stability index says that it is large enough to
+matter: in a million rows no difference is chance, and most are too small to matter.
 """
 
 import csv
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ALPHA = 0.01
-LARGE = 0.1  # a stability index below it is a shift that nobody cares about
-MISSING_MORE = 0.01  # and so is a share of missing values that grew by less
+LARGE = 0.1  # shifts with a smaller stability index don't matter
+MISSING_MORE = 0.01  # nor does a smaller rise in the share of missing values
 FEWEST_ROWS = 30
 
 
@@ -33,7 +33,7 @@ FEWEST_ROWS = 30
 class Column:
     """One feature, or the answers, in one sample.
 
-    values: (n,) with NaN for what is missing, or None where only the bins are known.
+    values: (n,) without missing ones; None if only the bins are known.
     """
 
     bins: Histogram
@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Finding:
-    """p_value and p_missing are adjusted for the number of tests that were made."""
+    """One column compared: `judge` adjusts p_value and p_missing for multiple tests."""
 
     kind: str
     name: str
@@ -70,14 +70,14 @@ class Finding:
 
     @property
     def compared(self) -> bool:
-        """Whether there were values then, and now."""
+        """Whether both samples have values."""
         return any(self.before.counts) and any(self.now.counts)
 
 
 def read_rows(path: Path, names: Sequence[str]) -> Floats:
-    """The named columns of a CSV or Parquet file; what is no finite number is NaN.
+    """The named columns of a CSV or Parquet file; any but finite numbers become NaN.
 
-    Unlike training, drift wants to see faulty rows, not to refuse them.
+    Unlike training, drift has to see faulty rows, not refuse them.
     Returns (n, d). Fails: DataInvalid.
     """
     read = read_parquet if path.suffix.lower() in {".parquet", ".pq"} else read_csv
@@ -121,9 +121,9 @@ def read_parquet(path: Path, names: Sequence[str]) -> Floats:
 
 
 def numbers(column: "pa.ChunkedArray") -> Floats:
-    """(n,) with NaN for what is missing; text is read cell by cell, as in a CSV file.
+    """(n,) with NaN for missing values; text is read cell by cell, as in a CSV file.
 
-    Fails: ArrowException when it is neither text nor numbers.
+    Fails: ArrowException when the column is neither text nor numbers.
     """
     import pyarrow as pa
 
@@ -151,13 +151,13 @@ def number(text: str | None) -> float:
 
 
 def filled(X: Floats, features: Sequence[Feature]) -> Floats:
-    """X (n, d) with what the contract puts in gaps, as a version has learned it."""
+    """X (n, d) with missing values filled as the version's contract says."""
     fills = [math.nan if each.missing is None else each.missing for each in features]
     return np.where(np.isnan(X), fills, X)
 
 
 def columns_of(X: Floats, like: Sequence[Histogram] | None = None) -> list[Column]:
-    """Each feature of X (n, d). like: whose bins to take; by default its own."""
+    """Each feature of X (n, d). like: histograms whose bins to use, else X's own."""
     found = []
     for j, x in enumerate(X.T):
         known = x[~np.isnan(x)]
@@ -167,14 +167,14 @@ def columns_of(X: Floats, like: Sequence[Histogram] | None = None) -> list[Colum
 
 
 def bins_of(values: Floats, like: Histogram | None) -> Histogram:
-    """(n,) without NaN; one empty bin where there is no value to find bins by."""
+    """values: (n,) without NaN. Without any value or `like`, there is one empty bin."""
     if like is not None:
         return Histogram(like.edges, tuple(count(values, like.edges).tolist()))
     return histogram(values) if len(values) else Histogram((), (0,))
 
 
 def answers(artifact: Artifact, X: Floats, like: Histogram | None = None) -> Column:
-    """What a version answers to the rows that lack nothing."""
+    """What a version answers to the rows without a missing value."""
     classes = artifact.manifest.signature.classes
     whole = np.ascontiguousarray(X[~np.isnan(X).any(axis=1)])
     outputs = artifact.predictor().predict(whole)
@@ -193,7 +193,7 @@ def compare(
     high: float = math.inf,
     labels: tuple[str, ...] = (),
 ) -> Finding:
-    """One column in two samples. now: in the bins of `before`. low, high: of then."""
+    """One column in two samples, in the bins of `before`. low, high: range of then."""
     old, new = np.array(before.bins.counts), np.array(now.bins.counts)
     test, p_value = "chi-square", chi_square(old, new)
     if before.values is not None and now.values is not None:
@@ -222,7 +222,7 @@ def compare(
 def judge(
     findings: Sequence[Finding], alpha: float = ALPHA, large: float = LARGE
 ) -> list[Finding]:
-    """Correct for the number of tests, then decide for each."""
+    """Adjust the p-values for the number of tests, then decide on each finding."""
     tests = [f.p_value for f in findings] + [f.p_missing for f in findings]
     p = adjusted(tests)
     return [
@@ -239,9 +239,9 @@ def judge(
 
 
 def has_left(finding: Finding, share: float) -> bool:
-    """A constant has one bin, and no index: it has moved when values differ from it.
+    """A constant has one bin and so no index: it has moved when values differ from it.
 
-    What had no value at all has moved when there are some.
+    A column that had no values has moved when a share of it has some.
     """
     empty = finding.missing_before == 1.0
     gone = 1.0 - finding.missing_now if empty else finding.out_of_range
@@ -256,9 +256,9 @@ def between(
     large: float = LARGE,
     answered: tuple[Column, Column, tuple[str, ...]] | None = None,
 ) -> list[Finding]:
-    """All features, and the answers of a version to both samples where it is known.
+    """All features, and a version's answers to both samples if they are given.
 
-    before: as from `columns_of`.  current: (n, d).
+    before: as from `columns_of`.  current: (n, d).  answered: then, now and labels.
     """
     now = columns_of(current, [column.bins for column in before])
     findings = [

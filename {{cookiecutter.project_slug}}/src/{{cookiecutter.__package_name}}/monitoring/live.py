@@ -1,8 +1,8 @@
 """What a running service is asked and answers, counted against the reference.
 
-The path of a request leaves two arrays in bounded lists, nothing more; ten times a
-second what is in the lists is put into bins. Under heavy traffic only the first of each
-tenth find room, so the counts are of a sample, and say how large it is.
+A request only leaves two arrays in bounded lists; ten times a second, their rows are
+counted into bins. Under heavy traffic only the first requests of each tenth find room,
+so the counts are of a sample; its size is counted too.
 """
 
 import time
@@ -22,23 +22,23 @@ from .statistics import stability_by_chance, stability_index
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-# Requests that wait to be counted. More would cost the caches of the CPU, and counting
-# them would keep others waiting for a millisecond and longer.
+# At most so many requests wait to be counted. More would spill the CPU's caches, and
+# counting them would keep other requests waiting for a millisecond or longer.
 ROOM, LEAST_ROOM = 32, 16
 ROOM_BYTES = 8_000_000
 FLOAT_BYTES = 8
 ROWS_KEPT = 64  # of one request, evenly spaced
-# The index is that of the last one to two windows: an hour, or longer when fewer rows
-# have come by then.
+# The index covers the last one to two windows. A window is an hour, or longer, until
+# WINDOW_ROWS rows have come.
 WINDOW_S = 3600.0
 WINDOW_ROWS = 1000
-FALSE_ALARMS = 0.001  # of all features together, for each independent window
+FALSE_ALARMS = 0.001  # per independent window, over all features together
 
 Predict = Callable[[Floats], Outputs]
 
 
 class Window:
-    """Rows by bin of one feature, or of the answers: in all, lately, and before."""
+    """Rows by bin, of a feature or the answers: in all, this window, and the last."""
 
     def __init__(self, reference: Histogram | None, bins: int) -> None:
         self.reference = np.array(reference.counts) if reference else None
@@ -56,7 +56,7 @@ class Window:
     def stability(self, alpha: float) -> tuple[float, float] | None:
         """The index, and what chance alone would reach; None without a reference.
 
-        Nor has one bin an index: whatever comes falls into it.
+        None also with a single bin: every value falls into it.
         """
         lately = self.previous + self.current
         if self.reference is None or not lately.any() or not self.reference.any():
@@ -102,7 +102,7 @@ class Live:
         self._since, self._window_rows = clock(), 0
 
     def watched(self, predict: Predict) -> Predict:
-        """The same `predict`, which leaves what it was asked and answered here."""
+        """The same `predict`, which also leaves its input and output here."""
         asked, answered, room = self._asked, self._answered, self._room
         output = self._output
 
@@ -122,13 +122,13 @@ class Live:
         return watched
 
     def lacks(self, feature: str | int) -> None:
-        """A row has no value for this feature: it was refused, or one was put there."""
+        """Count a row without a value for this feature; it was refused or filled in."""
         if isinstance(feature, str):
             feature = self.names.index(feature)
         self.missing[feature % len(self.names)] += 1
 
     def fold(self) -> None:
-        """Put what has come since the last time into bins."""
+        """Count the rows that have come since the last call."""
         if self._clock() - self._since >= WINDOW_S and self._window_rows >= WINDOW_ROWS:
             self._since, self._window_rows = self._clock(), 0
             for window in (*self.features, self.answers):
@@ -156,7 +156,7 @@ class Live:
                 self.answers.add(count(answers, self._answer_edges))
 
     def collect(self) -> Iterator["Metric"]:
-        """What Prometheus is shown; called on its scrapes."""
+        """The metrics for Prometheus, called on each scrape."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         self.fold()

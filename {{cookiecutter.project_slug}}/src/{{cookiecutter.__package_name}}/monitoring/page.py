@@ -1,4 +1,4 @@
-"""The text of a metrics page in, what each version did on real requests out."""
+"""The text of `/metrics` in, what each version did on real requests out."""
 
 import math
 import re
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from ..errors import ProjectError
 from .verdict import Measured, shares, wilson
 
-# Of the versions' own making: probes, scrapes and pages are the same for both.
+# Only predictions depend on the version: probes, scrapes and pages do not.
 PREDICTIONS = re.compile(r"(:predict|/infer)$")
-SLOW = 0.9  # the slowest tenth of A's requests says what slow is
+SLOW = 0.9  # slow means as slow as the slowest tenth of A's requests
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Side:
 
 @dataclass
 class Copies:
-    """What a shadow was found to do."""
+    """How a shadow's answers compared with those of the version in service."""
 
     compared: float = 0.0
     dropped: float = 0.0
@@ -38,7 +38,7 @@ class Copies:
 
     @property
     def agreement(self) -> tuple[float, float, float] | None:
-        """The share of rows with the same label and its interval; None for numbers."""
+        """Share of rows with the same label, and its interval; None for numbers."""
         if not self.labelled:
             return None
         low, high = wilson(self.agreeing, self.labelled)
@@ -47,14 +47,14 @@ class Copies:
 
 @dataclass
 class Page:
-    """serving: the version in service. shadow: by version."""
+    """serving: the version in service.  sides, shadow: by version."""
 
     serving: str = ""
     sides: dict[str, Side] = field(default_factory=lambda: defaultdict(Side))
     shadow: dict[str, Copies] = field(default_factory=lambda: defaultdict(Copies))
 
     def other(self) -> str:
-        """The version beside the one in service: a canary before a shadow."""
+        """The version tried beside the one in service; a canary before a shadow."""
         found = {name: side.requests for name, side in self.sides.items()}
         found.pop(self.serving, None)
         names = [name for name in found if name] or list(self.shadow)
@@ -67,7 +67,7 @@ class Page:
 
 
 def read_page(text: str) -> Page:
-    """Fails: ProjectError when it isn't the page of such a service."""
+    """Fails: ProjectError when the text isn't the metrics of such a service."""
     from prometheus_client.parser import text_string_to_metric_families
 
     page = Page()
@@ -109,7 +109,7 @@ def add(page: Page, name: str, labels: dict[str, str], value: float) -> None:
 
 
 def measured(a: Side, b: Side, margin: float) -> list[Measured]:
-    """Failures, and slow answers; nothing that labels would be needed for."""
+    """Shares of failures and of slow answers, for which no labels are needed."""
     found = [
         shares("failures", a.failed, a.requests, b.failed, b.requests, margin),
     ]

@@ -8,7 +8,7 @@ from ..artifacts.reference import Histogram
 from .drift import Finding
 
 WIDTH, HEIGHT, FOOT = 320, 96, 16
-LETTER = 7  # how wide one is, about
+LETTER = 7  # approximate width of a letter
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -141,7 +141,7 @@ def labels(finding: Finding, step: float) -> list[tuple[float, str, str]]:
 
 
 def fitted(name: str, room: int) -> str:
-    """At most `room` characters: both ends of a longer name, so that none overlap."""
+    """At most `room` characters, so that none overlap: both ends of a longer name."""
     start = room // 2
     end = len(name) - (room - start - 1)
     return name if len(name) <= room else f"{name[:start]}…{name[end:]}"

@@ -1,7 +1,7 @@
-"""Two samples in, how far they are apart and how often chance would do that out.
+"""Two samples in, their distance and how often chance alone would reach it out.
 
-Standard library and NumPy only, so that the runtime image has it too; the tests hold
-each p-value against SciPy's.
+Standard library and NumPy only, so that the runtime image has it too; the tests compare
+each p-value with SciPy's.
 """
 
 import math
@@ -18,7 +18,7 @@ TERMS = 100
 
 
 def stability_index(reference: Counts, current: Counts) -> float:
-    """Population stability index, no unit: 0 for equal shares, 0.25 a clear shift.
+    """Population stability index, no unit: 0 for equal shares, 0.25 for a clear shift.
 
     reference, current: (k,) rows by bin. It is the symmetric form of the
     Kullback-Leibler divergence. Source: Siddiqi 2006, Credit Risk Scorecards, ch. 9.
@@ -45,7 +45,7 @@ def stability_by_chance(
 
 
 def chi_square(reference: Counts, current: Counts) -> float:
-    """p-value of "both are drawn from the same shares" for (k,) and (k,) counts.
+    """p-value of "both samples have the same shares" for (k,) and (k,) counts.
 
     Source: Pearson 1900, Philosophical Magazine 50(302), pp. 157-175.
     """
@@ -75,10 +75,10 @@ def chi_square_tail(x: float, k: int) -> float:
 
 
 def kolmogorov_smirnov(reference: Floats, current: Floats) -> tuple[float, float]:
-    """The largest distance of the distribution functions of (n,) and (m,), its p-value.
+    """Largest distance between the distribution functions of (n,) and (m,); p-value.
 
     Exact only for large samples without ties; otherwise the p-value is too large,
-    which costs alarms and never invents one.
+    which can miss an alarm but never invents one.
     Source: Stephens 1970, Journal of the Royal Statistical Society B 32, pp. 115-122.
     """
     a, b = np.sort(reference), np.sort(current)
@@ -91,13 +91,13 @@ def kolmogorov_smirnov(reference: Floats, current: Floats) -> tuple[float, float
     root = math.sqrt(len(a) * len(b) / (len(a) + len(b)))
     x = (root + 0.12 + 0.11 / root) * distance
     if x < 0.2:
-        return distance, 1.0  # the series would need many terms to say so
+        return distance, 1.0  # the series would need many terms to reach that
     terms = ((-1) ** (j - 1) * math.exp(-2.0 * (j * x) ** 2) for j in range(1, TERMS))
     return distance, min(max(2.0 * sum(terms), 0.0), 1.0)
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
-    """Each p-value for a family of tests: the chance of one false alarm among all.
+    """p-values adjusted for a family of tests, so for the chance of any false alarm.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2), pp. 65-70.
     """

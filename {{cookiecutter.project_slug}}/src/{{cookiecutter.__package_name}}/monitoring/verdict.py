@@ -1,7 +1,7 @@
-"""What two versions did in; whether the second is better out, with how sure that is.
+"""What two versions did in; whether the second is better, and how surely, out.
 
 Every difference is B minus A of something that should be small, so less is better.
-Where the interval leaves it open, the verdict is that it is open.
+When the interval decides nothing, the verdict is "undecided".
 """
 
 import math
@@ -16,7 +16,7 @@ from ..model.arrays import Floats
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2.0)
 DRAWS = 2000
-MANY = 10_000  # rows from which on the bootstrap gives what the normal law does
+MANY = 10_000  # with more rows, the normal distribution gives what a bootstrap would
 FEWEST = 30
 SIGNIFICANT = 1.0 - CONFIDENCE
 
@@ -27,7 +27,7 @@ BETTER, NO_WORSE, WORSE, OPEN = "better", "no worse", "worse", "undecided"
 class Measured:
     """One quantity of both versions, and the interval of its difference.
 
-    margin: how much more B may have and still be no worse.
+    margin: by how much B may exceed A and still be no worse.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Measured:
 
     @property
     def rows_needed(self) -> int:
-        """About as many as would decide a difference of this size, or of the margin."""
+        """Roughly how many would decide a difference of this size, or of the margin."""
         width = (self.high - self.low) / 2.0
         smallest = max(abs(self.difference), self.margin)
         times = (width / smallest) ** 2 if smallest else math.inf
@@ -64,7 +64,7 @@ class Measured:
 
 
 def overall(measured: Sequence[Measured]) -> str:
-    """Worse in one is worse; better needs one that is and no other left open."""
+    """Worse if any is worse; better if any is better and none is undecided."""
     verdicts = {each.verdict for each in measured}
     if WORSE in verdicts:
         return WORSE
@@ -74,7 +74,7 @@ def overall(measured: Sequence[Measured]) -> str:
 
 
 def wrong_answers(wrong_a: Floats, wrong_b: Floats, margin: float) -> Measured:
-    """Share of rows that were answered wrongly; (n,) of 0 and 1, the same rows.
+    """Share of rows answered wrongly; wrong_a, wrong_b: (n,) of 0 and 1, same rows.
 
     Source: McNemar 1947, Psychometrika 12(2), pp. 153-157, exact; the interval by
     Agresti & Min 2005, Statistics in Medicine 24(5), pp. 729-740.
@@ -98,7 +98,7 @@ def wrong_answers(wrong_a: Floats, wrong_b: Floats, margin: float) -> Measured:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """p-value of "whoever is wrong alone, is so by the toss of a coin"."""
+    """p-value of "when only one is wrong, it is A or B with equal chance"."""
     n, k = only_a + only_b, min(only_a, only_b)
     every = math.lgamma(n + 1.0) - n * math.log(2.0)
     shares = (

@@ -1,11 +1,11 @@
 """Score a plan part by part; a finished part is kept, whatever happens next.
 
-<output>/plan.json            all that decides what comes out
+<output>/plan.json            all that determines the output
 <output>/part-00000.csv       a row for each row of the input, in its order
-<output>/bad-00000.csv        which rows of the part, and why
-<output>/done-00000.json      with this one the part is finished
+<output>/bad-00000.csv        which rows of the part are bad, and why
+<output>/done-00000.json      written last: its part is finished
 <output>/bad.csv              all bad rows, by file and row
-<output>/summary.json         with this one all is finished
+<output>/summary.json         written last of all: everything is finished
 """
 
 import csv
@@ -29,7 +29,7 @@ OWN_NAMES = r"(plan|summary|bad|(part|bad|done)-\d+)\.(json|csv|parquet)"
 
 
 class Done(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What came of one part."""
+    """The result of one part."""
 
     number: int
     rows: int
@@ -52,10 +52,10 @@ def make_plan(
     output_kind: str | None = None,
     part_bytes: int = PART_BYTES,
 ) -> Plan:
-    """Look at what there is.
+    """Look at the input files and divide them into parts.
 
-    Fails: DataInvalid when a file can't be scored or differs from the first in its
-    header, SettingInvalid when a column would be in the output twice.
+    Fails: DataInvalid when a file can't be scored or its header differs from that of
+    the first, SettingInvalid when a column would be in the output twice.
     """
     check_kept(keep, classes)
     place, sources, kind = find_tables(uri)
@@ -96,7 +96,7 @@ def check_kept(keep: Sequence[str], classes: Sequence[str]) -> None:
 
 
 def output_columns(classes: Sequence[str]) -> list[str]:
-    """What stands behind the columns that are kept."""
+    """The columns that follow those that are kept."""
     shares = [f"probability_{name}" for name in classes]
     return ["label", *shares, "problem"] if classes else ["value", "problem"]
 
@@ -134,7 +134,7 @@ def open_output(uri: str, plan: Plan) -> tuple[Place, dict[int, Done]]:
 
 
 def _files(plan: Plan, part: Part) -> tuple[str, str, str]:
-    """What a part leaves behind; with the last one it is finished."""
+    """The files of a part; with the last of them it is finished."""
     number = f"{part.number:05d}"
     return (
         f"part-{number}.{plan.output_kind}",
@@ -144,7 +144,7 @@ def _files(plan: Plan, part: Part) -> tuple[str, str, str]:
 
 
 def score_part(plan: Plan, part: Part, output: str, predictor: Predictor) -> Done:
-    """One part from reading to writing; its last write is what finishes it."""
+    """Read, score and write one part; its last write marks it as finished."""
     target = Place(output)
     rows = bad = 0
     reasons: list[tuple[int, str]] = []
@@ -177,10 +177,9 @@ def score_here(
 
 
 def finish(plan: Plan, place: Place, done: dict[int, Done]) -> Summary:
-    """All bad rows in one file, by the file and row that they have in the input.
+    """Collect all bad rows in one file, by their file and row in the input.
 
-    Fails: DataInvalid when results are not where they should be, or the input is not
-    what it was.
+    Fails: DataInvalid when results are missing, or the input has changed.
     """
     _check_all_there(plan, place)
     check_unchanged(Place(plan.input), plan.sources)
@@ -205,7 +204,7 @@ def finish(plan: Plan, place: Place, done: dict[int, Done]) -> Summary:
 
 
 def _check_all_there(plan: Plan, place: Place) -> None:
-    """A worker that sees another folder under this name has written to that one."""
+    """Results are missing if a worker sees another folder under the output's name."""
     names = {found.name for found in place.list()}
     wanted = [name for part in plan.parts for name in _files(plan, part)]
     if lacking := [name for name in wanted if name not in names]:
@@ -270,14 +269,14 @@ class _Writer:
         return pa.table(columns, names=names)
 
     def _predict(self, X: Floats) -> dict[str, Any]:
-        """No model has to know what to do without any row, as where lines are blank."""
+        """A batch may have no rows, as when all lines are blank; the model gets one."""
         some = X if len(X) else np.zeros((1, X.shape[1]))
         outputs = self.predictor.predict(some)
         return {name: values[: len(X)] for name, values in outputs.items()}
 
 
 def _text(column: Any) -> Any:
-    """What came as bytes from a CSV file, as text."""
+    """A column as text, if it came as bytes from a CSV file."""
     import pyarrow as pa
 
     if column.type != pa.binary():

@@ -1,7 +1,7 @@
-"""The same parts on a Dask cluster that is there already.
+"""The same parts, scored on an existing Dask cluster.
 
-Workers need this package and must reach input and output under the same names. One
-that dies costs its running part, which another then does again.
+Workers need this package and must reach input and output under the same names. If a
+worker dies, another one repeats its running part.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def score_on(
     artifact: Artifact,
     report: Callable[[Done], None],
 ) -> None:
-    """Fails: ProjectError without dask or without workers; what a part failed of."""
+    """Fails: ProjectError without dask or without workers, or when a part fails."""
     try:
         from distributed import Client, as_completed
     except ImportError:
@@ -63,12 +63,12 @@ def _score(part: Part, *, plan: Plan, output: str) -> Done:
     try:
         return score_part(plan, part, output, model.predictor)
     except ProjectError as error:
-        # Of its own class it could not be sent: only the text is left of the facts.
+        # Its own class can't be sent: that needs the facts, and only the text is left.
         raise ProjectError(str(error)) from None
 
 
 def _model(artifact: Artifact) -> Any:
-    """What each worker loads once, those that come later included."""
+    """The model as a plugin that each worker loads once, even one that joins later."""
     from distributed import WorkerPlugin
 
     class Model(WorkerPlugin):

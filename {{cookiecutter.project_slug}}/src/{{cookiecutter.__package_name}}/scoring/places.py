@@ -1,4 +1,4 @@
-"""Where tables lie, one way for all: a file, a folder, or an object store."""
+"""Where tables are, with one interface for a file, a folder and an object store."""
 
 import io
 import re
@@ -27,10 +27,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Place:
-    """A folder, local or in an object store; names in it have `/` between them.
+    """A folder, local or in an object store; names in it are paths with `/`.
 
-    What is put appears whole or not at all. Fails: DataInvalid when a local one is not
-    there, unless it is to be created.
+    What is put appears whole or not at all. Fails: DataInvalid when a local folder does
+    not exist, unless it is to be created.
     """
 
     def __init__(self, uri: str, *, create: bool = False) -> None:
@@ -55,7 +55,7 @@ class Place:
             try:
                 return _source(obstore.head(self._objects, name))
             except FileNotFoundError:
-                # A bucket that is not there answers the same; only a listing tells.
+                # A missing bucket answers the same; only listing it tells.
                 next(iter(obstore.list(self._objects)), None)
                 raise
 
@@ -79,7 +79,8 @@ class Place:
     def sweep(self, names: str) -> None:
         """Remove what a killed writer left; object stores do that by themselves.
 
-        names: a pattern of what is put here; `#` and a number follow until it is whole.
+        names: a pattern of the names put here; while a file is being written, `#` and a
+        number follow its name.
         """
         if "://" not in self.uri:
             for path in Path(self.uri).iterdir():
@@ -88,7 +89,7 @@ class Place:
 
     @contextmanager
     def _reaching(self, name: str = "") -> Iterator[None]:
-        """Fails: DataInvalid with the store's own words, at their shortest."""
+        """Fails: DataInvalid with the store's own message, as short as possible."""
         try:
             yield
         except FileNotFoundError:
@@ -105,7 +106,7 @@ class Place:
 
 
 class Reading(io.RawIOBase):
-    """A file to seek and read in, fetched piece by piece as it is read."""
+    """A seekable file, fetched piece by piece as it is read."""
 
     def __init__(self, place: Place, source: Source) -> None:
         self._place, self._source, self._at = place, source, 0
@@ -132,19 +133,19 @@ class Reading(io.RawIOBase):
 
 
 def absolute(uri: str) -> str:
-    """The name that a process in another folder has to use for it."""
+    """An absolute name, which also works for a process in another folder."""
     if "://" in uri:
         return uri.rstrip("/")
     path = Path(uri)
-    # Links are left as they are, for other machines may have others in their place.
+    # Links are not resolved: on other machines they may point elsewhere.
     return str(path.resolve() if ".." in path.parts else path.absolute())
 
 
 def find_tables(uri: str) -> tuple[Place, list[Source], str]:
-    """The place of the input, its files by name, and what they are: csv or parquet.
+    """The place of the input, its files by name, and their kind: csv or parquet.
 
-    Of a folder, names that begin with a dot are left out, as `ls` does.
-    Fails: DataInvalid when there is none, or not one kind only.
+    In a folder, names that begin with a dot are left out, as `ls` does.
+    Fails: DataInvalid when there is no such file, or they are of both kinds.
     """
     local = Path(uri)
     if "://" in uri:
@@ -172,7 +173,7 @@ def find_tables(uri: str) -> tuple[Place, list[Source], str]:
 
 
 def check_unchanged(place: Place, sources: Iterable[Source]) -> None:
-    """Fails: DataInvalid when a file is another than when the parts were planned."""
+    """Fails: DataInvalid when a file has changed since the parts were planned."""
     for source in sources:
         if place.find(source.name) != source:
             raise DataInvalid(
@@ -185,7 +186,7 @@ def check_unchanged(place: Place, sources: Iterable[Source]) -> None:
 
 
 def check_apart(source: str, output: str) -> None:
-    """Fails: DataInvalid where the next run would take results for tables."""
+    """Fails: DataInvalid when the next run would take results for input tables."""
     if _is_within(output, source):
         problem = f"expected a folder outside of {source}, which is the input"
         raise DataInvalid(output, [problem])
@@ -198,7 +199,7 @@ def _is_within(inner: str, outer: str) -> bool:
 
 
 def _short(error: Exception) -> str:
-    """What a store says in its page of XML; without one, what its client says."""
+    """The message in the store's XML answer; without one, the client's message."""
     told = re.search("<Message>(.*?)</Message>", str(error), re.DOTALL)
     return (told[1] if told else str(error)).splitlines()[0]
 
@@ -212,7 +213,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _source(found: Any) -> Source:
-    # Azure puts it in quotes for one file that is asked for, not for those it lists.
+    # Azure quotes the e_tag of a single file that is asked for, not of listed ones.
     return Source(found["path"], found["size"], (found["e_tag"] or "").strip('"'))
 
 
@@ -220,6 +221,6 @@ def _connect(uri: str) -> "ObjectStore":
     from obstore.store import LocalStore, from_url
 
     if "://" in uri:
-        # An address without TLS is only used where the environment names one.
+        # Plain HTTP is only used if the environment names such an address.
         return from_url(uri, client_options={"allow_http": True})
     return LocalStore(uri, mkdir=True)

@@ -1,6 +1,6 @@
-"""Which bytes or row groups make which part: fixed before the first row is read.
+"""Which bytes or row groups make up which part: fixed before the first row is scored.
 
-The same input, version and options give the same plan, and the same plan the same
+The same input, version and options give the same plan, and the same plan gives the same
 output, however often a run was killed in between.
 """
 
@@ -26,7 +26,7 @@ HEAD_BYTES = 2**20
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A feature's column, and which values it may hold.
 
-    missing: what is put in the place of a missing value; without it the row is bad.
+    missing: replaces a missing value; if not given, the row is bad.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that decides what comes out."""
+    """All that determines the output."""
 
     input: str
     kind: Literal["csv", "parquet"]
@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def check_header(
     name: str, header: Sequence[str], rules: Sequence[Rule], keep: Sequence[str]
 ) -> None:
-    """Fails: DataInvalid when a wanted column is not there, or there twice."""
+    """Fails: DataInvalid when a wanted column is not there exactly once."""
     problems = [
         f"header: expected column {wanted!r} once, "
         f"received it {header.count(wanted) or 'not at all'}"
@@ -84,7 +84,7 @@ def look_into(
 ) -> tuple[list[str], int]:
     """Names of the columns, and where in a CSV file the rows begin.
 
-    Fails: DataInvalid when it lacks a column, or has one of a type that is no use.
+    Fails: DataInvalid when a column is missing or has a type that can't be used.
     """
     if kind == "csv":
         header, begin = _read_header(place, source)
@@ -115,13 +115,13 @@ def _read_header(place: Place, source: Source) -> tuple[list[str], int]:
 def _check_types(
     name: str, schema: Any, rules: Sequence[Rule], keep: Sequence[str]
 ) -> None:
-    """keep: what is to be written as CSV, which holds no lists and the like."""
+    """keep: columns to be written as CSV, which can't hold lists and the like."""
     import pyarrow as pa
 
     problems = []
     for rule in rules:
         kind = schema.field(rule.name).type
-        # A column without any value has a type of its own.
+        # A column without any value has the type null.
         if not (
             pa.types.is_integer(kind)
             or pa.types.is_floating(kind)
@@ -191,10 +191,10 @@ def make_parts(
 def _cut_csv(
     place: Place, source: Source, begin: int, size: int, columns: int
 ) -> list[int]:
-    """Where each part begins, and the last one ends; nothing when all lines are blank.
+    """Where each part begins and the last one ends; nothing when all lines are blank.
 
-    The whole file is read for it: only from its start on can be told which line breaks
-    are within a quoted cell.
+    This reads the whole file: which line breaks are within a quoted cell can only be
+    told from its start on.
     """
     # In a table of one column, a blank line is a row with a missing value.
     blank = columns > 1
@@ -212,7 +212,7 @@ def _cut_csv(
 
 
 def _cut_row_groups(metadata: Any, size: int) -> list[int]:
-    """The same, by the numbers of the row groups."""
+    """As `_cut_csv`, but in numbers of row groups instead of bytes."""
     cuts, rows, held = [0], 0, 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)

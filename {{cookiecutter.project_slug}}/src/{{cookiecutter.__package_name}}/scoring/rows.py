@@ -1,4 +1,4 @@
-"""Where the rows of a CSV file end: at the line breaks that no quoted cell holds."""
+"""Where the rows of a CSV file end: at line breaks outside of quoted cells."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,9 +14,9 @@ BEFORE_A_CELL = b",\r\n"
 
 
 def row_ends(name: str, blocks: Iterable[bytes], size: int) -> Iterator[int]:
-    """Places just behind a row's end, each the first at least `size` from the last.
+    """Offsets just after a row's end, each the first at least `size` after the last.
 
-    blocks: the file, or a part of it, piece by piece from where a row begins.
+    blocks: the file, or a part of it, in pieces; the first begins where a row begins.
     Fails: DataInvalid when a quoted cell is never closed.
     """
     quoted, last = False, ord("\n")
@@ -37,7 +37,7 @@ def row_ends(name: str, blocks: Iterable[bytes], size: int) -> Iterator[int]:
 
 
 def _find_quotes(block: bytes, quoted: bool, last: int) -> NDArray[np.int64]:
-    """Where quoted cells begin and end; two for a doubled quote within, which is even.
+    """Where quoted cells begin and end; a doubled quote inside adds two, still even.
 
     quoted: whether the block begins within such a cell.  last: the byte before it.
     """
@@ -57,7 +57,7 @@ def _find_quotes(block: bytes, quoted: bool, last: int) -> NDArray[np.int64]:
 def _leave_out_text(
     block: bytes, found: NDArray[np.int64], quoted: bool, last: int
 ) -> NDArray[np.int64]:
-    """The same, one by one: a quote in the midst of a bare cell is text."""
+    """As `_find_quotes`, one by one, leaving out quotes inside unquoted cells."""
     kept = []
     closed = -1 if last == QUOTE else None
     for at in found.tolist():
@@ -71,7 +71,7 @@ def _leave_out_text(
 
 
 def _next_end(block: bytes, start: int, quotes: NDArray[np.int64], quoted: bool) -> int:
-    """Just behind the first line break from `start` on that ends a row, or 0."""
+    """Offset just after the first line break from `start` on that ends a row, or 0."""
     at = block.find(b"\n", start)
     while at >= 0:
         before = int(np.searchsorted(quotes, at))

@@ -1,4 +1,4 @@
-"""One part of a table in, columns out: numbers to predict from, and what is bad."""
+"""One part of a table in, columns out: numbers to predict from, and the bad rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BATCH_ROWS = 65_536
 BATCH_BYTES = 2**22
 TEXT_SHOWN = 40
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-# Arrow's reader compares letter by letter; other ways to write them take longer.
+# Arrow's reader compares exactly; other spellings work too, by a slower way.
 NULLS = sorted({"NaN", *MISSING, *map(str.upper, MISSING), *map(str.title, MISSING)})
 
 
@@ -26,7 +26,8 @@ NULLS = sorted({"NaN", *MISSING, *map(str.upper, MISSING), *map(str.title, MISSI
 class Batch:
     """X: (n, d) float64 in the order of the rules, 0 where a row is bad.
 
-    bad: (n,) bool.  reasons: for each bad row, in order.  kept: columns passed through.
+    bad: (n,) bool.  reasons: one for each bad row, in order.  kept: other columns that
+    are passed through.
     """
 
     X: Floats
@@ -36,9 +37,9 @@ class Batch:
 
 
 def read_part(place: Place, plan: Plan, part: Part) -> Iterator[Batch]:
-    """The rows of a part in order, every one of them, in batches that fit memory.
+    """Every row of a part, in order, in batches that fit into memory.
 
-    Fails: DataInvalid when the file was changed since the parts were planned.
+    Fails: DataInvalid when the file has changed since the parts were planned.
     """
     (source,) = (each for each in plan.sources if each.name == part.source)
     try:
@@ -49,7 +50,7 @@ def read_part(place: Place, plan: Plan, part: Part) -> Iterator[Batch]:
         else:
             yield from _read_parquet(open_parquet(place, source), plan, part)
     finally:
-        # Also when it could not be read: this is then the reason to tell.
+        # Also when reading failed: a changed file is then the reason to report.
         check_unchanged(place, [source])
 
 
@@ -70,11 +71,11 @@ def _read_csv(content: bytes, plan: Plan) -> Batch:
     names = [rule.name for rule in plan.rules]
     try:
         table, ragged = _parse(content, plan, pa.float64())
-        # " nan" is a number here, and a missing value to training.
+        # Arrow reads " nan" as a number; for training it is a missing value.
         if any(pc.any(pc.is_nan(table[name])).as_py() for name in names):
             raise pa.ArrowInvalid("nan")
         texts: dict[str, Any] = {}
-    except pa.ArrowInvalid:  # a cell that is no number: look at each of them
+    except pa.ArrowInvalid:  # some cell is not a number: look at each of them
         table, ragged = _parse(content, plan, pa.binary())
         texts = {name: table[name].combine_chunks() for name in names}
     numbers, faults = [], {}
@@ -89,7 +90,7 @@ def _read_csv(content: bytes, plan: Plan) -> Batch:
 
 
 def _parse(content: bytes, plan: Plan, kind: Any) -> tuple[Any, dict[int, str]]:
-    """The wanted columns, and the rows of another width by their number from 0."""
+    """The wanted columns, and faults of rows of another width, by number from 0."""
     import pyarrow as pa
     import pyarrow.csv
 
@@ -123,7 +124,7 @@ def _parse(content: bytes, plan: Plan, kind: Any) -> tuple[Any, dict[int, str]]:
 
 
 def _to_numbers(column: Any) -> tuple[Any, Any]:
-    """Numbers, null where there is none, and the text of cells that are no number."""
+    """Numbers, with null for none; and the text of each cell that is not a number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -140,7 +141,7 @@ def _to_numbers(column: Any) -> tuple[Any, Any]:
 
 
 def _as_text(column: Any) -> Any:
-    """Bytes as text; what is not UTF-8 becomes a text that is no number."""
+    """Bytes as text; what is not UTF-8 becomes text that can't pass for a number."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -178,7 +179,7 @@ def _check(
         if rule.missing is not None and column.null_count:
             filled = pc.fill_null(column, rule.missing)
             text = faults.get(rule.name)
-            # A text that is no number is a fault, not a missing value.
+            # Text that is not a number is a fault, not a missing value.
             column = pc.if_else(pc.is_valid(text), None, filled) if text else filled
         X[:, j] = column.to_numpy(zero_copy_only=False)
     low = np.array([rule.minimum for rule in rules])
@@ -205,12 +206,12 @@ def _reason(rule: Rule, value: float, texts: Any, row: int) -> str:
         return f"{place}a number, received a missing value"
     if np.isinf(value):
         return f"{place}a finite number, received {value}"
-    received = repr(value).removesuffix(".0")  # in full: rounded it might be right
+    received = repr(value).removesuffix(".0")  # in full: rounded, it might be in range
     return f"{place}{rule.minimum:g} to {rule.maximum:g}, received {received}"
 
 
 def _with_ragged(batch: Batch, ragged: dict[int, str]) -> Batch:
-    """The rows that the parser left out are put back in their places, as bad ones."""
+    """Put the rows that the parser skipped back in their places, as bad rows."""
     if not ragged:
         return batch
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Bytes off the wire in, one plain body out: bounded in size and in number."""
+"""Bytes off the wire in, one plain body out: bounded in size and number."""
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Headers = Mapping[bytes, bytes]
 
 SMALL = 32_768  # bytes; bodies up to here are not counted
-AT_ONCE = 8  # largest bodies that may be in memory while they arrive, or leave
+AT_ONCE = 8  # bodies of the largest size that may be in memory as they arrive or leave
 WINDOW_BITS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
@@ -27,8 +27,8 @@ class Disconnected(Exception):
 class Bodies:
     """Reads bodies, and refuses those that are too large or too many.
 
-    check_room: fails when a large request could not be computed, so that it is refused
-    before it has been read. Slow bodies are the server's affair, see wire.py.
+    check_room: fails when there is no room to compute a large request, so that it is
+    refused before it is read. Slow bodies are left to server.py and wire.py.
     unread: bytes of answers that clients have not read yet, as the server last saw.
     """
 
@@ -50,12 +50,12 @@ class Bodies:
             self._arriving -= reserved
         if message["type"] == "http.disconnect":
             raise Disconnected
-        if len(body) > self.limit:  # sent in one piece, without a length
+        if len(body) > self.limit:  # sent in one piece, but without a length
             raise BodyTooLarge("body", self.limit, "bytes", len(body))
         return body
 
     def _reserve(self, headers: Headers) -> int:
-        """Bytes set aside for a large body that is about to arrive."""
+        """Reserve room for a large body that is about to arrive; returns its bytes."""
         size = declared_size(headers)
         if size is None:
             size = self.limit
@@ -86,7 +86,7 @@ class Bodies:
 
 
 def declared_size(headers: Headers) -> int | None:
-    """Bytes that the head of a request announces; None when it leaves that open."""
+    """Bytes of body that a request's headers announce; None when they don't say."""
     declared = headers.get(b"content-length")
     if declared is not None:
         return int(declared[:18])  # more digits would be too large by far
@@ -94,7 +94,7 @@ def declared_size(headers: Headers) -> int | None:
 
 
 def inflate(body: bytes, encoding: bytes, limit: int) -> bytes:
-    """A compressed body as it was before.
+    """A compressed body, decompressed.
 
     The size is measured first, chunk by chunk, so that a bomb never fills the memory.
     Fails: MediaUnsupported, Malformed, BodyTooLarge.

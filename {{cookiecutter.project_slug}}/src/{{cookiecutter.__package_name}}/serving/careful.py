@@ -1,7 +1,7 @@
-"""JSON in, what it says out; or exactly what is wrong with it, and where.
+"""JSON in, its content out; or exactly what is wrong with it, and where.
 
-msgspec reads it. It keeps the GIL meanwhile, so a body with one long list can be read
-in parts, each of which is the same request with some members of the list.
+msgspec decodes it and holds the GIL meanwhile. So a body with one long list can be read
+in parts, each of which is the same request with only some members of the list.
 """
 
 import re
@@ -18,13 +18,13 @@ anything = msgspec.json.Decoder()
 
 NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-REST = 4096  # bytes of what is usual around a list
-SPARE = 64  # brackets and commas that are not data
+REST = 4096  # maximum bytes around the list in a usual request
+SPARE = 64  # allowance for brackets and commas that are not data
 
-# The number of a row of V1, or of a member of V2's data, as msgspec writes it.
+# The index of a row of V1, or of a member of V2's data, in msgspec's messages.
 MEMBER = re.compile(r"(?<=\.instances\[)\d+|(?<=\.data\[)\d+")
 
-# Where it is no JSON, or no text, as msgspec and Python write it.
+# Where a body is not JSON or not text, in the messages of msgspec and Python.
 AT_BYTE = re.compile(r"(?<=\(byte )\d+(?=\))|(?<= in position )\d+")
 
 WORDS = {
@@ -41,11 +41,11 @@ WORDS = {
 def decode_json(decoder: Decoder, body: bytes, before: int = 0) -> Any:
     """before: how many members of the list came in earlier parts of the request.
 
-    Fails: Malformed when it is no JSON, FieldInvalid naming the place of a fault.
+    Fails: Malformed when it is not JSON, FieldInvalid naming the place of a fault.
     """
     try:
         if not body.isascii():
-            body.decode()  # msgspec doesn't look into names that it skips
+            body.decode()  # msgspec doesn't check the UTF-8 of names that it skips
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise in_our_words(str(error), before) from None
@@ -58,13 +58,13 @@ def decode_json(decoder: Decoder, body: bytes, before: int = 0) -> Any:
 def set_apart(body: bytes, name: bytes, decoder: Decoder) -> tuple[Any, Place] | None:
     """The request with its one long list empty, and the place of the list's members.
 
-    None when the request is not as usual, or wrong.
+    None when the request is unusual or wrong.
     """
     place = find_list(body, name)
     if place is None:
         return None
     rest = body[: place[0]] + body[place[1] :]
-    # With the name there twice, or spelt with an escape, another list could be meant.
+    # If the name occurs twice or has an escape, another list could be meant.
     if len(rest) > REST or rest.count(b'"%b"' % name) != 1 or b"\\" in rest:
         return None
     try:
@@ -86,11 +86,11 @@ def parts(body: bytes, place: Place) -> Iterator[bytes]:
 
 
 def refuse_malformed(decoder: Decoder, body: bytes, name: bytes) -> None:
-    """Say what is no JSON in a large body without reading the whole of it at once.
+    """Find what is not JSON in a large body without decoding all of it at once.
 
-    After members that are JSON the next are read as if they were the first, so of a
-    list with a fault nothing is needed but what is before it, and the slice that has
-    the fault. Returns when there seems to be none. Fails: Malformed.
+    The list is tried slice by slice. To name the fault, only the text before the list
+    and the faulty slice are decoded, as if the slices between were not there.
+    Returns when there seems to be no fault. Fails: Malformed.
     """
     found = BEGIN[name].search(body)
     if found is None or found.end() > REST:
@@ -102,7 +102,7 @@ def refuse_malformed(decoder: Decoder, body: bytes, name: bytes) -> None:
         except NO_JSON:
             break
     if start > begin and first(body, start) == b"]":
-        return  # it would be right as a list without members, but there is a comma
+        return  # decoded here it would pass as an empty list, but a comma precedes it
     try:
         decode_json(decoder, body[:begin] + body[start:end])
     except FieldInvalid:
@@ -110,7 +110,7 @@ def refuse_malformed(decoder: Decoder, body: bytes, name: bytes) -> None:
     except Malformed as error:
         at = AT_BYTE.search(error.received)
         if at is None and end < len(body):
-            return  # it ends too soon, since it is a part
+            return  # it ends too early only because it is a part
         ahead = start - begin if at and int(at[0]) >= begin else 0
         text = AT_BYTE.sub(lambda byte: str(int(byte[0]) + ahead), error.received)
         raise Malformed("JSON", text) from None
@@ -128,7 +128,7 @@ def check_size(body: bytes, width: int, max_rows: int) -> None:
 
 
 def in_our_words(text: str, before: int) -> FieldInvalid:
-    """msgspec's words in the form of our own: place, expected, received."""
+    """msgspec's message in our own form: place, expected, received."""
     text = MEMBER.sub(lambda number: str(int(number[0]) + before), text)
     reason, _, place = text.partition(" - at `$")
     place = place.strip("`.") or "body"

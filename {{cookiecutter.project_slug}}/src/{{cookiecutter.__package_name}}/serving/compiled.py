@@ -1,4 +1,4 @@
-"""What `warm` compiled ahead, put where Numba finds it again.
+"""Puts what `warm` compiled ahead where Numba finds it again.
 
 Must run before Numba is imported, so it imports nothing but the standard library.
 """
@@ -12,15 +12,15 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# Machine code for any processor of its kind: an image is not run by the one that built
-# it. Numba's cache is keyed by both names.
+# Machine code for any processor of the architecture: an image runs on other processors
+# than the one that built it. Numba's cache is keyed by both values.
 ANY_CPU = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
 # Docker gives each container its own /dev/shm, even one with a read-only root.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  only mkdtemp writes there
 
 
 def compile_into(folder: Path) -> None:
-    """From now on Numba keeps what it compiles in `folder`, made if it is not there."""
+    """Let Numba keep what it compiles in `folder` from now on, creating the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.update({"NUMBA_CACHE_DIR": str(folder)})
     for name, value in ANY_CPU.items():
@@ -28,11 +28,11 @@ def compile_into(folder: Path) -> None:
 
 
 def use_compiled(folder: Path) -> None:
-    """Let Numba load what is in `folder`, by way of a copy that lasts as long as we do.
+    """Let Numba load what is in `folder`, from a copy that is removed at exit.
 
-    Numba reads a cache only where it may also write, which in an image it may not.
+    Numba reads a cache only where it may also write, which it may not in an image.
     Without a place for the copy, or with nothing to copy, kernels are compiled at the
-    start: slower, and as right.
+    start: slower, but just as correct.
     """
     try:
         copy = Path(tempfile.mkdtemp(prefix="compiled-", dir=writable_folder()))
@@ -46,7 +46,7 @@ def use_compiled(folder: Path) -> None:
 
 
 def writable_folder() -> Path:
-    """Where temporary files go; fails: OSError when nothing can be written to."""
+    """A folder for temporary files; IN_MEMORY where Python finds no usable one."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:

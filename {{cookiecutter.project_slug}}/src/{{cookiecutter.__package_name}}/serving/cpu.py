@@ -20,7 +20,7 @@ POOLS = (
 
 
 def limit_threads(budget: float) -> int:
-    """Set every pool's size, unless the environment has; returns the threads.
+    """Set the size of every thread pool that the environment doesn't; returns the size.
 
     budget: cores, or 0 for the container's quota.
     """
@@ -31,12 +31,12 @@ def limit_threads(budget: float) -> int:
 
 
 def threads(budget: float) -> int:
-    """One for each whole core of the budget, and one at least."""
+    """One thread for each whole core of the budget, and at least one."""
     return max(1, int(budget or quota(CGROUP)))
 
 
 def quota(cgroup: Path) -> float:
-    """Cores that this process may use: the quota where there is one, else its cores."""
+    """Cores that this process may use: its CPUs, or fewer if the quota says so."""
     cores = float(
         len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")

@@ -1,6 +1,6 @@
 """Request bytes in, a query out: the two protocols, in JSON and in binary.
 
-A large body of the usual shape goes the quick way; all others go the careful one, which
+A large body of the usual shape is read by quick.py; all others by careful.py, which
 says exactly what is wrong with them and where.
 """
 
@@ -25,16 +25,16 @@ from .quick import Place, first, numbers_at_once, rows_at_once
 
 INPUT = "features"
 DATA = f"inputs.{INPUT}.data"
-LARGE = 4096  # bytes from which on the quick way pays
+LARGE = 4096  # above so many bytes the quick way pays off
 IN_OBJECT = re.compile(r"instances\[(\d+)\]\[\.\.\.\]:")  # as msgspec writes it
-RAGGED = [[0.0], 0.0]  # in the place of data that was read in parts and is no table
+RAGGED = [[0.0], 0.0]  # stands for data that was read in parts and is no table
 
 Json = dict[str, Any]
 Data = Floats | list[Any]
 
 
 class Query(msgspec.Struct):
-    """X: (n, d) float64 in C order.  outputs: name → wanted as binary; None is all."""
+    """X: (n, d) float64 in C order.  outputs: name → whether binary; None means all."""
 
     X: Floats
     id: str | None = None
@@ -67,7 +67,7 @@ class V2Body(msgspec.Struct):
 
 
 class V1Rows(msgspec.Struct):
-    """The same, with each row as it was written."""
+    """As V1Body, with each row as the JSON that was sent."""
 
     instances: list[msgspec.Raw]
 
@@ -101,7 +101,7 @@ def large_v1(body: bytes, features: tuple[str, ...], max_rows: int) -> Floats | 
         for part in parts(body, found[1]) if found else ():
             tables.append(read_rows(part, features, n))
             n += len(tables[-1])
-    except Malformed:  # by itself; it may be right as a whole
+    except Malformed:  # a part by itself; the whole may be right
         tables = []
     if not tables:
         refuse_malformed(v1_body, body, b"instances")
@@ -145,7 +145,7 @@ def unknown(name: str, features: tuple[str, ...], i: int) -> FieldInvalid:
 def fault_by_name(
     body: bytes, features: tuple[str, ...], before: int, fault: FieldInvalid
 ) -> FieldInvalid | None:
-    """msgspec doesn't say which member of an object is wrong, so look again."""
+    """msgspec doesn't say which member of an object is wrong, so find it here."""
     place = IN_OBJECT.match(str(fault))
     if place is None:
         return None
@@ -162,12 +162,12 @@ def fault_by_name(
                     return FieldInvalid(field, "a number", "null", missing=name)
                 return in_our_words(f"{found} - at `$.{field}`", 0)
     except (msgspec.DecodeError, RecursionError, LookupError):
-        pass  # faults behind the one that was found
+        pass  # other faults, after the one that was found
     return None
 
 
 def no_number(value: bytes) -> str | None:
-    """Why it is none, in msgspec's words."""
+    """Why the value is not a number, in msgspec's words; None if it is one."""
     try:
         number.decode(value)
     except msgspec.ValidationError as error:
@@ -205,7 +205,7 @@ def decode_v2(
 def large_v2(head: bytes, width: int, max_rows: int) -> tuple[V2Body, Data] | None:
     """The request and, read quickly or in parts, its data; None when they can't be."""
     found = set_apart(head, b"data", v2_body)
-    # The list may have been that of something else.
+    # The list that was found may belong to something else.
     if found is None or [tensor.data for tensor in found[0].inputs] != [[]]:
         check_size(head, width, max_rows)
         refuse_malformed(v2_body, head, b"data")
@@ -232,7 +232,7 @@ def numbers_in_parts(head: bytes, place: Place) -> Data | None:
         return np.concatenate(arrays)
     except ValueError:
         return RAGGED
-    except Malformed:  # by itself; it may be right as a whole
+    except Malformed:  # a part by itself; the whole may be right
         refuse_malformed(v2_body, head, b"data")
         return None
 
@@ -240,9 +240,9 @@ def numbers_in_parts(head: bytes, place: Place) -> Data | None:
 def read_tensor(
     inputs: list[V2Input], tail: bytes, width: int, data: Data | None
 ) -> Floats:
-    """The one input tensor, from its lists or from the bytes behind the JSON.
+    """The one input tensor, from its lists or from the bytes after the JSON.
 
-    data: its numbers, when they have been read already.
+    data: its numbers, if they have been read already.
     """
     if len(inputs) != 1 or inputs[0].name != INPUT:
         names = ", ".join(repr(tensor.name) for tensor in inputs[:9]) or "none"

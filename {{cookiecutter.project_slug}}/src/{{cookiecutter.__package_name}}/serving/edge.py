@@ -1,8 +1,9 @@
-"""The outermost ASGI layer: every duty of every request, and the hot routes.
+"""The outermost ASGI layer: what every request needs, and the hot routes.
 
 Request id, authentication, body limit, metrics and the log line are done here, in one
-pass, so they hold for hot and ordinary routes alike. The hot routes run the same steps
-as the documented ones in routes.py; a test proves that both answer the same bytes.
+pass, for hot and ordinary routes alike. Hot routes are the two that predict: answered
+here without the framework, by the same steps as the documented ones in routes.py; a
+test proves that both answer the same bytes.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-# Answered without a key, also when keys are required. So is the page, if there is one.
+# Answered without a key even when keys are required. So is the page, if it is on.
 OPEN_PATHS = {
     "/docs",
     "/metrics",
@@ -45,7 +46,7 @@ TRACE = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
 LINGER_S = 1.0
-SURELY_READ = range(SMALL)  # bodies that came with the head, or soon will have
+SURELY_READ = range(SMALL)  # sizes of bodies that came with the headers or soon will
 NOT_MODIFIED = 304
 EVERY_S = 0.1
 
@@ -53,9 +54,9 @@ EVERY_S = 0.1
 class Edge:
     """The ASGI application that the server runs.
 
-    make_api builds the documented application around `service`. It is called once the
-    model is loaded or has failed, or when the first request needs it, since importing
-    the framework takes as long as loading the model.
+    make_api builds the documented application around `service`. It is called only once
+    the model is loaded or has failed, or when the first request needs it, since
+    importing the framework takes as long as loading the model.
     """
 
     def __init__(self, service: Service, make_api: Callable[[Service], Any]) -> None:
@@ -73,7 +74,7 @@ class Edge:
             model_v1: service.predict_v1,
             model_v2: service.infer_v2,
         }
-        # As they are asked for, with a root or after a proxy has cut it off.
+        # URLs as they arrive: with the root, or without it if a proxy has cut it off.
         self.hot_urls = {
             (r + p).encode(): p for r in ("", self._root) for p in self._hot
         }
@@ -84,7 +85,7 @@ class Edge:
             "/_/ready": self.ready,
             "/metrics": lambda _: self.telemetry.expose(),
         }
-        if settings.page:  # else "/" is free for a route of the project's own
+        if settings.page:  # else "/" is free for one of your own routes
             self._plain["/"] = Page(service).reply
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +99,7 @@ class Edge:
         path = self.below_root(path)
         request_id, trace = self._identify(headers)
         steps = self._hot.get(path)
-        # A path that is none of ours is the client's text: no label, nor in the log.
+        # An unknown path is the client's text: keep it out of labels and the log.
         route = path if steps is not None or path in self._plain else "other"
         unread = True
         try:
@@ -125,7 +126,7 @@ class Edge:
         answer = self._headers(reply, request_id)
         linger = unread and declared_size(headers) not in SURELY_READ
         if linger or self.service.draining:
-            # A client that keeps its connection shall come back elsewhere.
+            # When draining, a client with keep-alive has to reconnect elsewhere.
             answer.append((b"connection", b"close"))
         if method == "HEAD":
             body = b""
@@ -140,7 +141,7 @@ class Edge:
     def answer(
         self, route: str, headers: Headers, body: bytes, started: float
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """A small request for a hot route, whole: the same as above without a wait.
+        """Answer a small, complete request for a hot route, as above but synchronously.
 
         Returns status, headers and body.
         """
@@ -155,7 +156,7 @@ class Edge:
         return reply.status, self._headers(reply, request_id), reply.body
 
     def refused(self, reply: Reply, began: float) -> list[tuple[bytes, bytes]]:
-        """Headers of what the server refuses by itself; counted and logged as well.
+        """Headers for what the server itself refuses; also counts and logs it.
 
         began: `time.monotonic()`, when the first byte came.
         """
@@ -170,7 +171,7 @@ class Edge:
             (b"content-length", b"%d" % len(reply.body)),
             (b"x-request-id", request_id.encode()),
         ]
-        if reply.version:  # there is more than one
+        if reply.version:  # set when there is more than one version
             headers.append((b"x-model-version", reply.version.encode()))
         else:
             headers += self.service.version_header
@@ -180,14 +181,14 @@ class Edge:
         return headers
 
     def below_root(self, path: str) -> str:
-        """As the routes know it, whether or not a proxy has cut the root off."""
+        """The path as the routes know it, whether or not a proxy cuts the root off."""
         root = self._root
         if root and (path == root or path.startswith(f"{root}/")):
             return path[len(root) :] or "/"
         return path
 
     def _identify(self, headers: Headers) -> tuple[str, str]:
-        """The request's id, the client's own where it is harmless, and its trace."""
+        """The request's id (the client's own, if harmless), and its trace."""
         given = headers.get(b"x-request-id")
         if given is not None and SAFE_ID.fullmatch(given):
             request_id = given.decode()
@@ -208,7 +209,7 @@ class Edge:
         request_id: str,
         trace: str,
     ) -> None:
-        """Hand a request to the documented application; watch what it answers."""
+        """Pass a request to the documented application, and record its answer."""
         status, version = 500, b""
         head = scope["method"] == "HEAD"
 
@@ -243,14 +244,14 @@ class Edge:
         self.telemetry.record(method, route, reply, started, request_id, trace)
 
     def _rooted(self, scope: Scope) -> Scope:
-        """As the framework wants it told that there is a root."""
+        """The scope with the root path given as the framework expects it."""
         if not self._root:
             return scope
         whole = self._root + self.below_root(scope["path"])
         return {**scope, "root_path": self._root, "path": whole}
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket, which needs a key too, and is refused as a request is."""
+        """A WebSocket; it needs a key too, and is refused as a request is."""
         started = time.perf_counter()
         headers = dict(scope["headers"])
         request_id, trace = self._identify(headers)
@@ -260,7 +261,7 @@ class Edge:
             self.telemetry.record("WS", route, reply, started, request_id, trace)
 
         async def deny(error: ProjectError) -> None:
-            """By an answer to the request that asked for it, instead of a stream."""
+            """Answer the request for the WebSocket with a refusal instead."""
             reply, part = refuse(error), "websocket.http.response"
             answer = self._headers(reply, request_id)
             await send(
@@ -280,9 +281,9 @@ class Edge:
         await api(self._rooted({**scope, **more}), receive, send)
 
     def _open_api(self) -> "asyncio.Task[App]":
-        """The documented application, built once, beside the event loop.
+        """The documented application, built once, in a thread.
 
-        Fails: NotReady before the model is loaded, since it describes the model.
+        Fails: NotReady while the model is loading, since it describes the model.
         """
         if self.service.loading:
             raise NotReady(self.service.phase)
@@ -292,7 +293,7 @@ class Edge:
         return self._api
 
     async def _lifespan(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Complete the start at once, so that the socket opens; then load."""
+        """Report startup complete at once, so that the socket opens; then load."""
         await receive()
         await send({"type": "lifespan.startup.complete"})
         tasks = [asyncio.create_task(self._begin()), asyncio.create_task(self._watch())]
@@ -307,7 +308,7 @@ class Edge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _begin(self) -> None:
-        """Start the service, then the application with a lifespan of its own."""
+        """Start the service, then the documented application with its own lifespan."""
         await self.service.start()
         api: Any = await self._open_api()
         self.service.settle()
@@ -315,7 +316,7 @@ class Edge:
             await asyncio.Event().wait()
 
     async def _watch(self) -> None:
-        """Keys may change at any time; what was asked is counted meanwhile."""
+        """Every EVERY_S, read changed keys, and count what was asked and answered."""
         while True:
             await asyncio.sleep(EVERY_S)
             self.keys.refresh()
@@ -336,8 +337,8 @@ def log_failure(task: "asyncio.Task[None]") -> None:
 async def discard(body: bytes, receive: Receive, send: Send) -> None:
     """Answer before the request has been read, and make sure that the answer arrives.
 
-    A socket that is closed with unread bytes in it is reset, and the client never sees
-    why; so what still comes is thrown away for a moment.
+    A socket closed with unread bytes in it is reset, and the client never sees why; so
+    incoming bytes are read and discarded for a moment.
     """
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with contextlib.suppress(TimeoutError):

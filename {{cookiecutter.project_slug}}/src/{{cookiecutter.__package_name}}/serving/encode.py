@@ -10,12 +10,12 @@ from ..model.predictor import Outputs
 from .decode import Query
 from .failures import Reply
 
-# What is encoded in one call, which no other thread can interrupt: rows, or numbers.
+# Rows, or numbers, encoded in one call, which no other thread can interrupt.
 SLICE = 2000
 NUMBERS = 8000
 
-# How NaN and infinity are written; in one row they are looked for like this, since it
-# takes a fiftieth of the time.
+# How NaN and infinity are encoded. For a single row they are found by searching the
+# text for this, which takes a fiftieth of the time.
 NAN = b"null"
 
 encode_json = msgspec.json.Encoder().encode
@@ -56,7 +56,7 @@ def encode_v1(outputs: Outputs) -> bytes:
     ]
     parts[0] = b'{"predictions":[' + parts[0]
     parts[-1] += b"]}"
-    return b",".join(parts)  # the whole is copied once
+    return b",".join(parts)  # copies everything only once
 
 
 def v1_rows(outputs: Outputs) -> list[Any]:
@@ -96,7 +96,7 @@ def encode_v2(outputs: Outputs, query: Query, name: str, version: str) -> Reply:
 
 
 def check_finite(outputs: Outputs) -> None:
-    """Fails: FloatingPointError, which is the model's fault, naming output and row."""
+    """Fails: FloatingPointError, a fault of the model, naming output and row."""
     for name, values in outputs.items():
         if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
             row = int(np.argwhere(~finite)[0, 0])
@@ -116,7 +116,7 @@ def to_json(values: NDArray[Any]) -> Any:
 
 
 def to_bytes(values: NDArray[Any]) -> bytes:
-    """Little-endian numbers; each string with its length before it in four bytes."""
+    """Little-endian numbers; or strings, each preceded by its length in four bytes."""
     if not values.dtype.hasobject:
         return values.astype("<f8").tobytes()
     texts = values.tolist()

@@ -1,4 +1,4 @@
-"""Named failures in, HTTP statuses out: the one table, and the one form of an error."""
+"""Named failures in, HTTP statuses out: one table, and one form for all errors."""
 
 import logging
 
@@ -26,19 +26,19 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Reply(msgspec.Struct):
-    """An answer before it is sent: status, body, and headers beside the usual ones."""
+    """An answer before it is sent: status, body, and headers besides the usual ones."""
 
     body: bytes
     status: int = 200
     content_type: bytes = b"application/json"
     headers: Headers = []
     rows: int = 0
-    version: str = ""  # which answered, where there is more than one
-    refused: str = ""  # the rule that a request broke, for the log
+    version: str = ""  # the version that answered, if there is more than one
+    refused: str = ""  # for the log: the rule that the request broke
 
 
 class FailedBy(Exception):
-    """A fault of our own (its cause), where there is more than one version."""
+    """A fault of our own (its cause), when there is more than one version."""
 
     def __init__(self, version: str, cause: Exception) -> None:
         self.version = version
@@ -47,7 +47,7 @@ class FailedBy(Exception):
 
 
 def explain(error: BaseException, failed: str) -> Reply:
-    """A refusal; what is no named failure is our own fault, and goes into the log."""
+    """A refusal for any error; an unnamed one is our own fault, and is logged."""
     if isinstance(error, FailedBy) and error.__cause__:
         reply = explain(error.__cause__, f"{failed} by version {error.version}")
         reply.version = error.version
@@ -59,7 +59,7 @@ def explain(error: BaseException, failed: str) -> Reply:
 
 
 def refuse(error: errors.ProjectError) -> Reply:
-    """What a client is told; anything that is not in the table is our own fault."""
+    """What a client is told; an error that is not in the table is our own fault."""
     status = STATUSES.get(type(error), 500)
     headers: Headers = []
     if isinstance(error, errors.Unavailable):

@@ -1,4 +1,4 @@
-"""Who may ask: bearer keys, several at once so that they can be rotated."""
+"""Who may ask: bearer keys, more than one so that they can be rotated."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ class Keys:
     """Keys from the environment and from a file that is read again when it changes.
 
     Digests are compared, in constant time, and a key is never logged. The last header
-    that passed is kept as it is: a client that asks again is known without a digest.
+    that passed is kept, so a client that asks again is accepted without a digest.
     """
 
     def __init__(self, listed: str, file: str) -> None:
@@ -40,7 +40,7 @@ class Keys:
         self.required = bool(self._keys)
 
     def check(self, authorization: bytes | None) -> None:
-        """Fails: Unauthorised unless it is `Bearer` and one of the keys."""
+        """Fails: Unauthorised unless the header is `Bearer` and one of the keys."""
         sent = authorization or b""
         if sent and hmac.compare_digest(sent, self._passed):
             return
@@ -54,7 +54,7 @@ class Keys:
         self._passed = sent
 
     def refresh(self) -> None:
-        """Read the file again if it changed; keep the old keys while it can't be."""
+        """Read the file again if it changed; if it can't be read, keep the old keys."""
         if self._file:
             try:
                 self._read(self._file)
@@ -66,10 +66,11 @@ class Keys:
                 self._fault = ""
 
     def _read(self, path: Path) -> None:
-        """One that can't be read is tried again: a chmod would not change its stamp.
+        """Read the file if its stamp changed; the stamp is kept only after a success.
 
-        A pipe, or a file of many megabytes, would hold up all requests meanwhile.
-        Fails: OSError, or ValueError on what is no text.
+        So an unreadable file is tried again: chmod changes no stamp. A pipe or a huge
+        file is refused, as reading it would hold up all requests.
+        Fails: OSError, or ValueError when the content is not text.
         """
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)

@@ -1,8 +1,8 @@
 """Which requests are large, and how many of these are computed at once.
 
-Small ones are answered in the event loop, where they cost least; but what takes a
-millisecond there keeps everybody else waiting, health included. So those that come near
-it take turns, and larger ones go to threads.
+Small ones are answered in the event loop, where they cost least; but one that takes a
+millisecond there keeps all others waiting, health checks included. So requests that
+take about that long take turns, and larger ones go to threads.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ..model.arrays import Floats
 Result = TypeVar("Result")
 
 BRIEF_S, TURN_S = 0.001, 0.002
-NUMBER_BYTES = 4  # of one number in a body with its comma; most take more
+NUMBER_BYTES = 4  # of a short number and its comma in a body; most take more
 TRIES = 3
 
 
@@ -29,12 +29,12 @@ def brief_body(
     within_s: float = BRIEF_S,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """Bytes of the largest body whose rows are answered in that time, up to `limit`.
+    """Bytes of the largest body whose rows take at most `within_s`, up to `limit`.
 
-    row: (1, d), one as the model is usually asked, since others may be quicker.
-    0 when a single row takes longer. The number of rows is doubled, so that a slow
-    model is asked for few; of several tries the best counts, since what else the
-    machine does is no property of the model.
+    row: (1, d), a typical one, since others may be quicker.
+    Returns 0 when a single row takes longer. The number of rows is doubled each time,
+    so that a slow model is asked for few; the best of several tries counts, since other
+    work on the machine only slows a try down.
     """
     row_bytes = NUMBER_BYTES * row.size
     most = max(limit // row_bytes, 1)
@@ -56,8 +56,8 @@ def brief_body(
 class Workers:
     """Turns for requests of a millisecond or two, and threads for larger ones.
 
-    A slot is given back when its thread ends, not when the client stops waiting:
-    otherwise work that nobody waits for would pile up behind a limit that looks kept.
+    A slot is freed when its thread ends, not when the client stops waiting: otherwise
+    abandoned work would pile up while the limit seems to be kept.
     """
 
     def __init__(self, threads: int, queue: int, deadline_s: float) -> None:
@@ -79,7 +79,7 @@ class Workers:
         return self.taken - self.in_flight
 
     def check_room(self) -> None:
-        """Fails: Overloaded when threads and queue are taken."""
+        """Fails: Overloaded when all threads and the queue are taken."""
         if self.taken >= self.threads + self.queue:
             self.shed += 1
             raise Overloaded(
@@ -87,14 +87,14 @@ class Workers:
             )
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """In a thread. Fails: Overloaded at once, if all is taken; DeadlineExceeded."""
+        """Run in a thread. Fails: Overloaded at once, when full; DeadlineExceeded."""
         self.check_room()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
         job = self._pool.submit(function, *arguments)  # fails when threads run out
         self.taken += 1
-        # One call into the loop and one timer: `wrap_future` and `timeout` cost a
-        # request of 1,000 rows another twentieth of its time.
+        # Only one call into the loop and one timer: `wrap_future` and `timeout` would
+        # add a twentieth to the time of a request of 1,000 rows.
         job.add_done_callback(
             lambda job: loop.call_soon_threadsafe(self._end, job, answer)
         )
@@ -103,7 +103,7 @@ class Workers:
             return await answer
         finally:
             deadline.cancel()
-            job.cancel()  # if it has not begun: nobody waits for it any more
+            job.cancel()  # works only if it hasn't begun; nobody waits for it any more
 
     def _end(self, job: Future[Result], answer: asyncio.Future[Result]) -> None:
         self.taken -= 1
@@ -123,10 +123,10 @@ class Workers:
     async def in_turn(
         self, function: Callable[..., Result], *arguments: object
     ) -> Result:
-        """In the event loop, once in each of its rounds, so that others come between.
+        """Run in the event loop, one per round of the loop, to let others in between.
 
-        On the way to a thread and back a tenth of such a request's time is lost.
-        Fails: Overloaded at once, if all is taken; DeadlineExceeded.
+        A thread would cost such a request another tenth of its time.
+        Fails: Overloaded at once if all is taken; DeadlineExceeded.
         """
         self.check_room()
         self.taken += 1
@@ -149,7 +149,7 @@ class Workers:
     def _next_turn(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # else nobody waits for it any more
+            if not turn.done():  # otherwise nobody waits for it any more
                 turn.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next_turn)
                 return

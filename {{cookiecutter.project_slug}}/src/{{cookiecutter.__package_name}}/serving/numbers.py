@@ -1,4 +1,4 @@
-"""Tensor data in, numbers that float64 holds exactly out, or a refusal by place."""
+"""Tensor data in, exact float64 numbers out, or a refusal that names the place."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ DATATYPES: dict[str, Kind] = {
     "UINT32": np.dtype("<u4"),
     "UINT64": np.dtype("<u8"),
 }
-# JSON's whole numbers were decoded as float64; up to here none shares its value with
-# a neighbour.
+# JSON's whole numbers were decoded as float64; up to this size no two of them become
+# equal.
 EXACT = 2.0**53 - 1
 
 
@@ -67,7 +67,7 @@ def from_bytes(field: str, content: bytes, n: int, width: int, kind: Kind) -> Fl
     if kind.kind == "f":
         _check_all(field, np.isfinite(values), values, "finite numbers")
     elif kind.itemsize == 8:
-        # 2^63 and 2^64 themselves can't be cast back: what that gives is undefined.
+        # 2^63 and 2^64 can't be cast back: the result would be undefined.
         fits = floats < (2.0**63 if kind.kind == "i" else 2.0**64)
         back = np.where(fits, floats, 0.0).astype(kind)
         held = fits & (back == values)

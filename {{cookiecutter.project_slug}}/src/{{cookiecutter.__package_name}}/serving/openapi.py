@@ -28,7 +28,7 @@ REFUSALS = {
 }
 
 
-THEIRS = "/HTTPValidationError'"  # the end of a reference to what FastAPI would send
+THEIRS = "/HTTPValidationError'"  # end of a reference to FastAPI's own error schema
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""The try-it page: read once, with a policy that lets in nothing but what it holds.
+"""The try-it page: read once, with a policy that allows only the page's own content.
 
 The page is the same for every model: it builds its form from the model's metadata,
-which it asks for as any client does, with a key where one is needed.
+which it requests as any client does, with a key if one is needed.
 """
 
 import base64
@@ -23,7 +23,7 @@ POLICY = (
 
 
 class Page:
-    """Needs no model and no framework, so it is there while they are loaded."""
+    """Needs no model and no framework, so it is served while they are still loading."""
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
@@ -45,12 +45,12 @@ class Page:
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"cross-origin-opener-policy", b"same-origin"),
-            (b"cache-control", b"no-cache"),  # keep it, but ask whether it changed
+            (b"cache-control", b"no-cache"),  # may be kept, but ask if it changed
             (b"etag", self.tag),
         ]
 
     def reply(self, headers: Headers) -> Reply:
-        """The page, or 304 for a browser that has this very one."""
+        """The page, or 304 for a browser that has this one already."""
         known = headers.get(b"if-none-match", b"")
         if self.tag in known or known == b"*":
             return Reply(b"", 304, headers=self.headers)
@@ -58,7 +58,7 @@ class Page:
 
 
 def digest(element: str, text: str) -> str:
-    """The one script or style in the page, as a policy names it."""
+    """The hash of the page's only script or style, as a policy names it."""
     (content,) = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
     sha = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(sha).decode()}'"

@@ -1,7 +1,7 @@
-"""Exit code 0 when the service of this container is ready: for HEALTHCHECK.
+"""For HEALTHCHECK: exits with 0 when the service of this container is ready.
 
-Run as a file, `python -IS probe.py`, so that a check every few seconds costs a socket
-and not an import of the service.
+Run as a file, `python -IS probe.py`, so that a check every few seconds only costs a
+socket, not an import of the service.
 """
 
 import os

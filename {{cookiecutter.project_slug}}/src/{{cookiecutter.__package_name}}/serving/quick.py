@@ -1,10 +1,9 @@
 """Large bodies of the usual shape in, their numbers as one array out; or None.
 
 simdjson puts numbers straight into an array, several times faster than lists can be
-made. It keeps the GIL meanwhile, so it gets a body in slices: nobody waits for a whole
-one. It also flattens what is nested, so the brackets of each slice are compared with
-those of a table. What is not as usual is left to the careful decoder, which names what
-is wrong.
+made. It holds the GIL meanwhile, so it gets a body in slices: nobody waits for a whole
+one. It also flattens nested lists, so the brackets of each slice are compared with
+those of a table. Anything unusual is left to careful.py, which names what is wrong.
 """
 
 import re
@@ -19,7 +18,7 @@ import numpy as np
 
 from ..model.arrays import Floats
 
-# Bytes that are parsed in one call: a fraction of a millisecond.
+# Bytes parsed in one call, which takes a fraction of a millisecond.
 SLICE = 1 << 17
 
 SPACE = rb"[ \t\r\n]*"
@@ -30,7 +29,7 @@ BEGIN = {
 NEXT_ROW = re.compile(rb"(?<=[\]}])%b," % SPACE)
 NEXT_NUMBER = re.compile(rb",")
 
-# All that shows how a body is nested, and how many members each list has.
+# The characters that show how a body is nested and how many members each list has.
 MARKS = b"{}[],"
 NO_MARKS = bytes(set(range(256)) - set(MARKS))
 
@@ -58,22 +57,22 @@ list_of_numbers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[float])
 if find_spec("simdjson"):
     parsers = Parsers()
     parse = by_simdjson
-else:  # it has no wheel for Python 3.14; msgspec takes longer
+else:  # simdjson has no wheel for Python 3.14; msgspec is slower
     parse = by_msgspec
 
 
 def find_list(body: bytes, name: bytes) -> Place | None:
-    """Where the members of the list begin and end, if they are what they should be."""
+    """Where the members of the list begin and end; None if they don't look usual."""
     found = BEGIN[name].search(body)
     if found is None:
         return None
     begin = found.end()
-    if first(body, begin) == b"{":  # objects: nothing but the end of the body is sure
+    if first(body, begin) == b"{":  # objects: take the last bracket of the body
         end = body.rfind(b"]", begin)
-    else:  # numbers: they end before the next key, or the end of what has the list
+    else:  # numbers: they end before the next key or the end of the enclosing object
         after = [at for mark in b'"}' if (at := body.find(mark, begin)) >= 0]
         end = body.rfind(b"]", begin, min(after, default=begin))
-    # After a comma too many the last slice would be empty, and nobody would notice.
+    # With a trailing comma the last slice would be empty, and the fault go unnoticed.
     if body[max(begin, end - 64) : max(end, 0)].rstrip()[-1:] in (b"", b","):
         return None
     return begin, end
@@ -84,7 +83,7 @@ def first(body: bytes, begin: int) -> bytes:
 
 
 def slices(body: bytes, place: Place) -> Iterator[Place]:
-    """Where the members of a list are, some of them at a time."""
+    """The places of consecutive members of a list, about SLICE bytes at a time."""
     at, end = place
     between = NEXT_ROW if first(body, at) in (b"[", b"{") else NEXT_NUMBER
     while found := between.search(body, at + SLICE, end):
@@ -94,7 +93,7 @@ def slices(body: bytes, place: Place) -> Iterator[Place]:
 
 
 def rows_at_once(body: bytes, place: Place, width: int, most: int) -> Floats | None:
-    """The list there as (n, width), `most` rows at most, if it is lists of numbers."""
+    """The list at `place` as (n, width); None unless it is at most `most` rows."""
     row = b"[%b]," % (b"," * (width - 1))
     parts = []
     for begin, end in slices(body, place):
@@ -112,7 +111,7 @@ def rows_at_once(body: bytes, place: Place, width: int, most: int) -> Floats | N
 
 
 def numbers_at_once(body: bytes, place: Place, most: int) -> Floats | None:
-    """The list there as (n,), `most` numbers at most, if it is nothing but numbers."""
+    """The list at `place` as (n,); None unless it is at most `most` bare numbers."""
     parts = []
     for begin, end in slices(body, place):
         text = body[begin:end]
@@ -127,7 +126,7 @@ def numbers_at_once(body: bytes, place: Place, most: int) -> Floats | None:
 
 
 def numbers(text: bytes) -> Floats | None:
-    """All numbers of a text that is JSON between two brackets."""
+    """All numbers of a text, the inside of a JSON list; None if it can't be parsed."""
     try:
         return parse(b"[%b]" % text)
     except (ValueError, TypeError, RuntimeError, msgspec.DecodeError):
@@ -139,5 +138,5 @@ def joined(parts: list[Floats]) -> Floats:
 
 
 def count(mark: bytes, body: bytes) -> int:
-    """As `body.count` does, in a quarter of its time."""
+    """The same as `body.count`, in a quarter of its time."""
     return int(np.count_nonzero(np.frombuffer(body, dtype=np.uint8) == ord(mark)))

@@ -58,7 +58,7 @@ def new_api(service: Service) -> FastAPI:
         "title": service.name,
         "version": metadata.version(service.name),
         "summary": metadata.metadata(service.name)["Summary"],
-        "redirect_slashes": False,  # it would name the host that a proxy asked for
+        "redirect_slashes": False,  # a redirect would name the host behind the proxy
         "max_body_size": settings.max_body_bytes,
         "telemetry": {"tracing": False, "metrics": False, "logs": False},
     }
@@ -74,7 +74,7 @@ def add_routes(api: FastAPI, service: Service) -> None:
     """Everything of the protocols, and one form for every error."""
     add_failures(api)
     add_health(api, service)
-    add_inference(api, service)  # first, or GET .../{version} would take :predict too
+    add_inference(api, service)  # first: GET .../{version} would match :predict too
     add_metadata(api, service)
     add_stream(api, service)
 

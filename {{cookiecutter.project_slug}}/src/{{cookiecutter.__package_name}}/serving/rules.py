@@ -1,7 +1,7 @@
-"""The contract's rules for values, as the version in service keeps them.
+"""The contract's rules for values, as the version in service stores them.
 
-What training refuses in a file is refused in a request too, and what it puts in the
-place of a missing value is put there here.
+A value that training refuses in a file is refused in a request too, and a missing value
+is filled in with the same number.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from .careful import NO_JSON, anything, set_apart
 from .decode import LARGE
 from .quick import Place, slices
 
-FEW = 32  # numbers that Python compares sooner than NumPy begins to
+FEW = 32  # up to so many numbers Python compares faster than NumPy
 
 
 class Rules:
@@ -28,7 +28,7 @@ class Rules:
         self.names = [each.name for each in features]
         self._low = np.array([bound(each.lowest, -np.inf) for each in features])
         self._high = np.array([bound(each.highest, np.inf) for each in features])
-        self._lows, self._highs = (  # empty where a side has no bound at all
+        self._lows, self._highs = (  # empty if no feature has a bound on that side
             side.tolist() if np.isfinite(side).any() else []
             for side in (self._low, self._high)
         )
@@ -58,29 +58,29 @@ class Rules:
         raise FieldInvalid(f"row {i}, {self.names[j]}", expected, f"{X[i, j]:g}")
 
     def fill(self, body: bytes) -> tuple[bytes, list[str]]:
-        """A body in which a null was found, and the features whose nulls were filled.
+        """Fill the nulls of a body; returns it and the features that were filled.
 
-        Where the contract has no value for a null it stays, to be refused.
+        A null for which the contract has no value stays, to be refused.
         """
         for name in (b"instances", b"data") if len(body) > LARGE else ():
             if found := set_apart(body, name, anything):
                 try:
                     return self._fill_slices(body, found[1])
-                except NO_JSON:  # by itself; it may be right as a whole
+                except NO_JSON:  # a slice by itself; the whole may be right
                     break
         try:
             request = anything.decode(body)
             v2 = "inputs" in request
             rows = request["inputs"][0]["data"] if v2 else request["instances"]
         except (*NO_JSON, LookupError, TypeError):
-            return body, []  # faults behind the one that was found
+            return body, []  # other faults, after the one that was found
         if not isinstance(rows, list):
             return body, []
         filled = self._fill_members(rows)
         return msgspec.json.encode(request), filled
 
     def _fill_slices(self, body: bytes, place: Place) -> tuple[bytes, list[str]]:
-        """The list there some members at a time, since each call keeps the GIL."""
+        """Fill the list at `place` in slices, since each decoding holds the GIL."""
         texts: list[bytes] = []
         filled: list[str] = []
         n = 0
@@ -92,7 +92,7 @@ class Rules:
         return body[: place[0]] + b",".join(texts) + body[place[1] :], filled
 
     def _fill_members(self, members: list[Any], before: int = 0) -> list[str]:
-        """Rows, or numbers of which so many came before; filled in place."""
+        """Fill rows, or flat numbers after `before` others, in place."""
         nested = any(isinstance(each, list | dict) for each in members)
         filled: list[str] = []
         for row in members if nested else [members]:
@@ -103,7 +103,7 @@ class Rules:
         return filled
 
     def _nulls(self, row: Any, before: int) -> list[tuple[Any, str]]:
-        """Where in a row, a list or an object by name, there is none, and of what."""
+        """Key and feature name of each null in a row, which is a list or an object."""
         if isinstance(row, dict):
             return [(name, name) for name, value in row.items() if value is None]
         d, values = len(self.names), row if isinstance(row, list) else []

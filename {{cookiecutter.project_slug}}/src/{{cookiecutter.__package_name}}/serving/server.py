@@ -1,4 +1,4 @@
-"""Bind, serve, drain, exit 0: uvicorn with a SIGTERM that drops nobody."""
+"""Bind, serve, drain, exit 0: uvicorn with a SIGTERM that drops no request."""
 
 import asyncio
 import errno
@@ -24,16 +24,16 @@ from .wire import Protocol
 
 log = logging.getLogger(__name__)
 
-# So long a thread that computes keeps the event loop waiting. Python's own 5 ms come
-# several times in each request, and more often the more threads there are.
+# How long a computing thread keeps the event loop waiting. Python's default is 5 ms.
+# Each request waits several times, more often the more threads there are.
 SWITCH_S = 0.0005
 HURRY_S = 1.0
 
 
 class Server(uvicorn.Server):
-    """On the first signal the service turns not ready and serves on for `drain_s`.
+    """On the first signal the service turns not ready and keeps serving for `drain_s`.
 
-    A second signal ends the drain, a third one does not wait for anything.
+    A second signal ends the drain; a third one waits for nothing.
     """
 
     def __init__(self, config: uvicorn.Config, edge: Edge, settings: Settings) -> None:
@@ -59,14 +59,14 @@ class Server(uvicorn.Server):
             )
 
     def stop(self) -> None:
-        """Take no more; what has been accepted is answered, what stalls is not."""
+        """Accept no more; answer accepted requests, except those that stall."""
         self.stopped_at = time.monotonic()
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """uvicorn calls this ten times a second.
+        """Check all connections for timeouts; uvicorn calls this ten times a second.
 
-        A timer for each request would cost a tenth of the throughput of small ones.
+        A timer for each request would cost a tenth of the throughput of small requests.
         """
         now, deadline_s = time.monotonic(), self.settings.deadline_s
         hurried = now > self.stopped_at + HURRY_S
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Wait for the accepted requests, and go on looking for those that stall."""
+        """Wait for the accepted requests, still giving up on those that stall."""
         ticking = asyncio.create_task(self._tick())
         await super().shutdown(sockets)
         ticking.cancel()
@@ -100,10 +100,10 @@ class Server(uvicorn.Server):
 
 
 def leave() -> None:
-    """End in spite of a thread that computes on: Python would wait until it is done."""
+    """End although a thread still computes: Python would wait until it is done."""
     log.warning("a model that does not come back is left behind")
     logging.shutdown()
-    with suppress(OSError):  # nobody reads the log any more
+    with suppress(OSError):  # if nobody reads the log any more
         sys.stdout.flush()
     os._exit(0)
 
@@ -111,8 +111,8 @@ def leave() -> None:
 def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
     """Serve until a signal; returns when every accepted request is answered.
 
-    One process: a container is scaled by starting more of them, and counts in memory
-    (metrics, limits) are then the whole truth about it.
+    One process: to scale, start more containers. So counts in memory (metrics, limits)
+    are complete for a container.
     environment: says whether and where traces go.
     """
     log_as_json(settings.log_level)
@@ -125,7 +125,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nothing here asks who the client is
+        proxy_headers=False,  # nothing here uses the client's address
         ws_max_size=settings.max_body_bytes,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.deadline_s) + 1,
@@ -136,7 +136,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Fails: SettingInvalid when the address can't be had."""
+    """A listening socket. Fails: SettingInvalid when the address can't be used."""
     v6 = ":" in host
     try:
         return socket.create_server(

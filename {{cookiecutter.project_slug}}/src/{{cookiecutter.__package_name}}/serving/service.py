@@ -1,4 +1,4 @@
-"""The model that is served and the phase it is in; request bytes in, a reply out."""
+"""The model that is served, and its phase; request bytes in, a reply out."""
 
 import asyncio
 import gc
@@ -36,14 +36,14 @@ Phase = Literal["starting", "failed to start", "ready", "draining"]
 Headers = Mapping[bytes, bytes]
 Steps = Callable[[bytes, Headers], Reply]
 
-# Until a store can be reached: soon again, then ever more rarely.
+# Waits between tries while a store can't be reached: the first, and the longest.
 RETRY_AFTER_S, RETRY_AT_MOST_S = 1.0, 30.0
 
-# Bytes up to which a body may be answered in the event loop, as one of its turns.
+# Bytes up to which a body may be answered in the event loop, in turn.
 MEDIUM = 131_072
 
-# The warm-up judges by one typical row. A model that takes this long for others, many
-# times in a row, would keep everybody waiting: one such answer may be a hiccup.
+# The warm-up judges by one typical row. A model that takes this long for other rows, so
+# many times in a row, would keep everybody waiting; a single time may be a hiccup.
 LONG_S, LONG_IN_A_ROW = 0.02, 5
 
 JSON_TYPES = {b"application/json", b"application/octet-stream"}
@@ -56,7 +56,7 @@ class Service:
     when the documented routes are there too.
 
     small, medium: bytes up to which a body is answered in the event loop, at once or
-    when its turn comes. By what the model takes they are less; measured, not set.
+    in turn. The warm-up lowers them for a slow model, by measuring it.
     role: what the log calls its model.
     """
 
@@ -75,7 +75,7 @@ class Service:
         self.outputs: tuple[str, ...] = ()
         self.version_header: list[tuple[bytes, bytes]] = []
         self.workers = Workers(
-            # More than there are cores would take turns, and all of them end late.
+            # More threads than cores would share them, and all would end late.
             settings.max_in_flight or threads(settings.cpu_budget),
             settings.max_queue,
             settings.deadline_s,
@@ -85,22 +85,22 @@ class Service:
         self.medium = min(MEDIUM, settings.max_body_bytes)
         self.load = load
         self.role = role
-        self._long = 0  # answers in a row that took long
+        self._long = 0  # how many answers in a row took long
         self._starting = False
 
     @property
     def at_once(self) -> int:
-        """Bytes up to which `answer` may be called."""
+        """Bytes up to which a body may be given to `answer`."""
         return self.small
 
     @property
     def pools(self) -> list[Workers]:
-        """All who compute for its requests."""
+        """All workers that compute for its requests."""
         return [self.workers]
 
     @property
     def stuck(self) -> bool:
-        """Is a thread still at a prediction, or at the start?"""
+        """Whether a thread is still busy with a prediction or the start."""
         return self.workers.taken > 0 or self._starting
 
     @property
@@ -116,11 +116,11 @@ class Service:
         return self.manifest.version if self.manifest else ""
 
     async def start(self) -> None:
-        """Load and warm up beside the event loop, so that live answers meanwhile.
+        """Load and warm up in a thread, so that liveness probes are answered meanwhile.
 
-        A failure is logged with its reason and leaves the service live and not ready:
-        the platform keeps the old version, and nobody has to catch a crash loop. A
-        store that can't be reached is tried again until it can.
+        A failure is logged with its reason and leaves the service live but not ready:
+        the platform keeps the old version, and there is no crash loop to debug. A store
+        that can't be reached is tried again until it can.
         """
         began = time.perf_counter()
         try:
@@ -152,7 +152,7 @@ class Service:
             )
 
     def _warm_up(self, artifact: Artifact) -> Predictor:
-        """All that a request runs is compiled; then see what is small, and medium."""
+        """Compile all that a request runs, then measure what is small, and medium."""
         predictor = artifact.predictor()
         predictor.warm_up()
         features = artifact.manifest.signature.features
@@ -165,8 +165,8 @@ class Service:
             log.info(said, self.role, self.small)
             return predictor
 
-        def answer(X: Floats) -> bytes:  # of many rows, writing takes longest
-            with suppress(FloatingPointError):  # by one row no model is judged
+        def answer(X: Floats) -> bytes:  # with many rows, encoding takes longest
+            with suppress(FloatingPointError):  # one row is no reason to fail the start
                 return encode_v1(predict(X))
             return b""
 
@@ -175,7 +175,7 @@ class Service:
         return predictor
 
     async def _beside(self, work: Callable[[], Result]) -> Result:
-        """In a thread, which is left behind when the start is given up."""
+        """Run in a thread, which is abandoned if the service stops meanwhile."""
 
         def watched() -> Result:
             try:
@@ -200,8 +200,8 @@ class Service:
     def settle(self) -> None:
         """Turn ready, now that nothing is left that would slow down the first requests.
 
-        What lives now lives on: passes of the collector over it would stop requests for
-        40 ms each, so it is told to leave all that alone.
+        Objects that exist now are kept for good. Each pass of the garbage collector
+        over them would stop requests for 40 ms, so it is told to skip them.
         """
         gc.collect()
         gc.freeze()
@@ -211,12 +211,12 @@ class Service:
             log.info("ready")
 
     def drain(self) -> None:
-        """From now on not ready, so that balancers send no more; answer meanwhile."""
+        """Turn not ready, so that balancers stop sending; still answer requests."""
         self.phase = "draining"
         self.draining = True
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """Run the steps here when that is quick, in turn or in a thread when not."""
+        """Run the steps at once if they are quick, else in turn or in a thread."""
         if b"content-encoding" in headers or len(body) > self.medium:
             try:
                 return await self.workers.run(steps, body, headers)
@@ -228,11 +228,11 @@ class Service:
         return self._here(steps, body, headers)
 
     def answer(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """As `respond` does with what is small and not compressed, without a wait."""
+        """What `respond` does with small, uncompressed bodies, but synchronously."""
         return self._here(steps, body, headers)
 
     def _here(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """In the event loop, as long as that takes no longer than the warm-up said."""
+        """Run in the event loop; if answers keep taking long, stop doing so."""
         began = time.perf_counter()
         reply = None
         try:
@@ -244,7 +244,7 @@ class Service:
         finally:
             if time.perf_counter() - began >= LONG_S:
                 self._took_long()
-            elif reply is not None:  # a refusal says nothing of the model
+            elif reply is not None:  # a refusal says nothing about the model
                 self._long = 0
 
     def _took_long(self) -> None:
@@ -265,7 +265,7 @@ class Service:
         self.workers.close()
 
     def collect(self) -> Iterator["Metric"]:
-        """What `/metrics` shows of the models; telemetry.py adds the requests."""
+        """What `/metrics` shows about the models; telemetry.py adds the requests."""
         if self.live is not None:
             yield from self.live.collect()
 
@@ -283,7 +283,7 @@ class Service:
         return Reply(encode_v1(self.predict(query.X)), rows=len(query.X))
 
     def infer_v2(self, body: bytes, headers: Headers) -> Reply:
-        """decode → validate → predict → encode, in the Open Inference Protocol's."""
+        """decode → validate → predict → encode, in the Open Inference Protocol."""
         predictor = self._ready_predictor()
         body = self._plain(body, headers)
         length = whole_number(headers.get(b"inference-header-content-length"))
@@ -302,9 +302,9 @@ class Service:
         return self.predictor
 
     def _filled(self, body: bytes, error: FieldInvalid) -> bytes:
-        """The body with what the contract puts in the place of a missing value.
+        """The body with missing values filled in as the contract says.
 
-        Fails: the error, when it is about something else.
+        Fails: `error` itself, when it is about something else or nothing can be filled.
         """
         if error.missing is None or not self.rules.fills or self.live is None:
             raise error
@@ -316,7 +316,7 @@ class Service:
         return body
 
     def _plain(self, body: bytes, headers: Headers) -> bytes:
-        """The body as it was before compression, if its type is one that is read."""
+        """The body, decompressed. Fails: MediaUnsupported, and as `inflate` does."""
         content_type = headers.get(b"content-type", b"application/json")
         if content_type not in JSON_TYPES:
             kind = content_type.partition(b";")[0].strip().lower()

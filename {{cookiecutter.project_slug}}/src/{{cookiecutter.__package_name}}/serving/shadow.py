@@ -1,8 +1,8 @@
 """Rows and answers of the version in service in; how another version differs out.
 
-A request leaves a copy in a bounded list and goes on. One thread asks the other
-version, for at most BUDGET of its time; what doesn't fit is dropped, and counted. An
-answer that can't be compared is a failure of the shadow, counted too.
+A request leaves a copy in a bounded list and goes on. A thread asks the other version,
+for at most the share BUDGET of its time; copies that don't fit in are dropped and
+counted. An answer that can't be compared counts as a failure of the shadow.
 """
 
 import logging
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAITING = 100  # requests that wait to be compared, at most
+WAITING = 100  # maximum number of requests that wait to be compared
 ROWS_KEPT = 256  # of one request, evenly spaced
 BUDGET = 0.05  # of a core
 TICK_S = 0.05
@@ -34,7 +34,7 @@ BUCKETS = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
 class Shadow:
-    """Compares one version with another, row by row, for as long as it is started."""
+    """Compares one version with another, row by row, from `start` to `stop`."""
 
     def __init__(self, serving: Predictor, candidate: Service) -> None:
         assert candidate.predictor is not None  # noqa: S101  for mypy
@@ -45,24 +45,24 @@ class Shadow:
         self.rows = 0
         self.seconds = {"serving": 0.0, "shadow": 0.0}
         k = len(self.classes)
-        self.answers = np.zeros((k, k), dtype=np.int64)  # by ours, by theirs
+        self.answers = np.zeros((k, k), dtype=np.int64)  # [our label, their label]
         self.differences = np.zeros(len(BUCKETS) + 1, dtype=np.int64)
         self.difference = 0.0
         self._serving, self._candidate = serving, candidate.predictor
         self._output = "probabilities" if k else "value"
-        # Numbers differ in units of what the middle four fifths of them span.
+        # Differences of numbers are in units of the span of their middle 80 %.
         reference = candidate.manifest.reference
         edges = reference.answers.edges if reference else ()
         span = edges[-1] - edges[0] if edges else 0.0
         self._unit = 1.0 if k or span <= 0.0 else span
         self._waiting: deque[tuple[Floats, Floats]] = deque()
-        self._may_take = 0.0  # seconds; below zero while a slow answer is paid off
+        self._may_take = 0.0  # seconds; negative until a slow answer is paid off
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
 
     def beside(self, predict: Predict) -> Predict:
-        """The same `predict`, which leaves a copy of what it answered."""
+        """The same `predict`, which also leaves a copy of its rows and answers."""
         output = self._output
 
         def both(X: Floats) -> Outputs:
@@ -97,9 +97,9 @@ class Shadow:
                 self._report()
 
     def _tick(self) -> None:
-        """Compare what a tick has time for; one slow request takes that of many ticks.
+        """Compare what a tick has time for; a slow request uses up that of many ticks.
 
-        So a burst of them is spread over minutes, and the log's line still comes.
+        So a burst of them is spread over minutes, and the report is still logged.
         """
         self._may_take = min(self._may_take, 0.0) + TICK_S * BUDGET
         while self._may_take > 0.0:
@@ -109,13 +109,13 @@ class Shadow:
             self._may_take -= time.perf_counter() - began
 
     def compare(self) -> bool:
-        """Ask the other version what has waited longest; False when nothing waits."""
+        """Ask the other version about the oldest copy; False when nothing waits."""
         with self._lock:
             if not self._waiting:
                 return False
             X, ours = self._waiting.popleft()
         try:
-            if np.isfinite(ours).all():  # otherwise the request was refused
+            if np.isfinite(ours).all():  # otherwise the request failed
                 self._count(ours, self._ask(X, ours))
         except Exception:
             if not self.failed:
@@ -124,7 +124,7 @@ class Shadow:
         return True
 
     def _count(self, ours: Floats, theirs: Floats) -> None:
-        """How the answers to one request differ."""
+        """Count how the answers to one request differ."""
         self.compared += 1
         self.rows += len(ours)
         distance = np.abs(theirs - ours)
@@ -138,7 +138,7 @@ class Shadow:
         self.differences += np.bincount(places, minlength=len(BUCKETS) + 1)
 
     def _ask(self, X: Floats, ours: Floats) -> Floats:
-        """Both are timed here, in one thread, so that the times can be compared.
+        """The other version's answer. Both are timed here, to be comparable.
 
         Fails: ValueError on an answer that isn't finite numbers in the shape of `ours`.
         """

@@ -1,8 +1,8 @@
 """Counts, latencies and log lines of every request, cheap enough to be always on.
 
-Numbers are plain integers that a Prometheus collector reads when it is asked. A request
-only leaves a note; notes become counts and lines of the access log many at once, away
-from the path of the requests.
+Counts are plain numbers that a Prometheus collector reads at each scrape. A request
+only leaves a note; notes are turned into counts and access log lines in batches, off
+the path of the requests.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ BUCKETS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
     0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
-FLUSH_S = 0.01  # longer would be more lines at once, and all else waits for them
+FLUSH_S = 0.01  # longer would mean more lines at once, for which all else waits
 
 
-# Beginning and end, method; route, status and version; rows, id, trace.
+# Start and end; method; (route, status, version); rows; id; trace.
 Note = tuple[float, float, str, tuple[str, int, str], int, str, str]
 
 
@@ -68,7 +68,7 @@ class Telemetry:
         request_id: str,
         trace: str,
     ) -> None:
-        """One finished request. started: `time.perf_counter()` at its arrival."""
+        """Note a finished request. started: `time.perf_counter()` at its arrival."""
         if not self._notes:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
         series = (route, reply.status, reply.version)
@@ -80,9 +80,9 @@ class Telemetry:
         )
 
     def flush(self) -> None:
-        """Count and write what is noted; a broken pipe must not break a request."""
+        """Count and log what is noted; a broken pipe must not break a request."""
         notes, self._notes = self._notes, []
-        behind = time.time() - time.perf_counter()  # that clock has another beginning
+        behind = time.time() - time.perf_counter()  # turns the one clock into the other
         lines = [self._count(behind, *note) for note in notes]
         try:
             self._out.write("".join(lines))
@@ -110,7 +110,7 @@ class Telemetry:
         if not self._writes:
             return ""
         route, status, version = series
-        if version:  # it may be another than the one in service
+        if version:  # it may not be the one in service
             trace = f'{trace},"version":"{version}"'
         now = ended + behind
         if int(now) != self._second:
@@ -123,12 +123,12 @@ class Telemetry:
         )
 
     def _begin_second(self, now: float) -> None:
-        """The beginning of a line, with the date, is made once per second."""
+        """Make the beginning of a line, with the time, once per second."""
         self._second = int(now)
         self._prefix = time.strftime('{"time":"%Y-%m-%dT%H:%M:%S.', time.gmtime(now))
 
     def expose(self) -> Reply:
-        """The page that Prometheus scrapes."""
+        """The metrics that Prometheus scrapes."""
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -140,7 +140,7 @@ class Telemetry:
         return Reply(page, content_type=CONTENT_TYPE_LATEST.encode())
 
     def collect(self) -> Iterator["Metric"]:
-        """Prometheus asks this; see the collector protocol of prometheus_client."""
+        """Called at each scrape; see the collector protocol of prometheus_client."""
         from prometheus_client.core import (
             CounterMetricFamily,
             GaugeMetricFamily,
@@ -208,6 +208,6 @@ def log_as_json(level: str) -> None:
     """Every logger of the process writes JSON lines to stdout."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
-    # uvicorn's line for each WebSocket holds the query, and with it what is secret.
+    # uvicorn's line for each WebSocket holds the query, which may contain secrets.
     handler.addFilter(lambda record: '"WebSocket %s"' not in str(record.msg))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

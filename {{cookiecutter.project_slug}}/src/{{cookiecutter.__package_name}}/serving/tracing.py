@@ -1,7 +1,7 @@
-"""OpenTelemetry around everything that is served, the hot routes included.
+"""OpenTelemetry around everything that is served, including the hot routes.
 
-The framework's own tracing would not see the hot routes, so one layer outside of
-edge.py does it. All else is said by the standard OTEL_ variables, which the SDK reads.
+The framework's own tracing would not see the hot routes, so a layer around edge.py does
+it. All else is set by the standard OTEL_ variables, which the SDK reads.
 """
 
 import logging
@@ -15,18 +15,18 @@ from .edge import App, Edge, Scope, Send, is_open
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-# Either says where traces go; without one there are none, and nothing is imported.
+# Either says where traces go; without them there are no traces or imports.
 ASKED_BY = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-# The SDK's ten seconds would hold up the end when nobody is there to receive.
+# The SDK's default, ten seconds, would delay the exit when nobody receives the traces.
 EXPORT_WITHIN_S = 2
 
 log = logging.getLogger(__name__)
 
 
 def trace(app: Edge, environment: Mapping[str, str]) -> App:
-    """The same application with a span per request, or as it is when nobody asks.
+    """The same application with a span per request, or unchanged if nobody asks for it.
 
-    Missing packages are no reason not to serve: clusters set these variables for all.
+    If packages are missing it serves without: clusters set these variables for all.
     """
     if not any(environment.get(name) for name in ASKED_BY):
         return app
@@ -51,8 +51,8 @@ def trace(app: Edge, environment: Mapping[str, str]) -> App:
 def traced(app: Edge, tracer: "Tracer") -> App:
     """A span for every request that isn't a probe, a scrape or the documentation.
 
-    It is named by method and route, continues the client's trace, and is handed on as
-    `traceparent`, so that the line in the access log names its trace.
+    The span is named by method and route, continues the client's trace, and is passed
+    on as `traceparent`, so that the access log's line names its trace.
     """
     from opentelemetry.trace import SpanKind, StatusCode
     from opentelemetry.trace.propagation.tracecontext import (

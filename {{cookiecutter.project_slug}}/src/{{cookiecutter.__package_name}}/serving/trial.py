@@ -1,8 +1,8 @@
 """A second version beside the one in service: a canary answers a share, a shadow none.
 
-Neither may hurt the service. One that can't be loaded, or that takes or gives
-something else, is left out: the log and `trial_ready` say so, and the service is ready
-without it.
+Neither may hurt the service. One that can't be loaded, or has other features or
+classes, is left out: the log and `trial_ready` say so, and the service is ready without
+it.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What a request is assigned by: the first of these that it has, else by lot.
+# Headers that a request is assigned by: the first that it has; without any, at random.
 KEYS = (b"x-canary-key", b"x-request-id")
 KEY_BYTES = 8
 
-# So long a start waits for what is tried, so that the share is right from the first.
+# How long a start waits for candidates, so that the share is right from the first.
 PATIENCE_S = 5.0
 
 
 def new_service(settings: Settings, load: Callable[[str], Artifact]) -> Service:
-    """The service of `settings`, with a trial when they name one. load: by its URI.
+    """The service of `settings`, a Trial if they name one. load: URI to Artifact.
 
-    Fails: SettingInvalid on a share without a version to give it to.
+    Fails: SettingInvalid on a share without a canary to give it to.
     """
     if settings.canary_percent and not settings.canary_uri:
         expected = "ML_CANARY_URI beside it"
@@ -67,9 +67,9 @@ class Trial(Service):
         self._salt = b""
 
     async def start(self) -> None:
-        """Candidates get a moment, and then the service is ready without them.
+        """Wait for candidates PATIENCE_S at most; then the service goes on without.
 
-        One whose store is slow or away, or that is slow itself, joins when it can.
+        One that is slow, or whose store is slow or unreachable, joins when it can.
         """
         await super().start()
         if self.manifest is None:
@@ -103,7 +103,7 @@ class Trial(Service):
 
     @property
     def at_once(self) -> int:
-        """What the slower of the two says, since it may be any of them."""
+        """The smaller of the two limits, since either version may have to answer."""
         return min(self.small, self.canary.small) if self.canary else self.small
 
     @property
@@ -115,7 +115,7 @@ class Trial(Service):
         return super().stuck or any(each.stuck for each in self.candidates.values())
 
     async def respond(self, steps: Steps, body: bytes, headers: Headers) -> Reply:
-        """As the service does, by the slots of whom it is assigned to."""
+        """As Service does, with the slots of the version that the request goes to."""
         service, steps = self._assign(steps, headers)
         try:
             reply = await Service.respond(service, steps, body, headers)
@@ -134,16 +134,16 @@ class Trial(Service):
         return reply
 
     def _assign(self, steps: Steps, headers: Headers) -> tuple[Service, Steps]:
-        """Who answers. steps: of this service; the canary has some of the same name."""
+        """Who answers, and how. steps: this service's; the canary has the same ones."""
         if self.canary is not None and self.goes_to_canary(headers):
             return self.canary, getattr(self.canary, steps.__name__)
         return self, steps
 
     def goes_to_canary(self, headers: Headers) -> bool:
-        """One key gets one answer, in every process, as long as the canary is the same.
+        """One key gets one version, in every process, while the canary is the same.
 
-        A larger share keeps those who have the canary already; another canary gets
-        others. Without a key it is a lottery.
+        With a larger share, keys that had the canary keep it; another canary gets other
+        keys. Without a key, the choice is random.
         """
         key = next((headers[name] for name in KEYS if name in headers), None)
         drawn = os.urandom(KEY_BYTES)
@@ -178,7 +178,7 @@ class Trial(Service):
 
 
 def failure(service: Service, error: Exception) -> Reply:
-    """A refusal, which has a version too. Fails: FailedBy, when it is our own fault."""
+    """A refusal, which names a version too. Fails: FailedBy on a fault of our own."""
     if isinstance(error, ProjectError):
         return refuse(error)
     raise FailedBy(service.version, error)

@@ -1,11 +1,11 @@
-"""A decoded query in; nothing out, or a refusal that names the field."""
+"""Checks a decoded query; a refusal names the field."""
 
 from ..errors import BodyTooLarge, FieldInvalid
 from .decode import Query
 
 
 def validate(query: Query, outputs: tuple[str, ...], max_rows: int) -> None:
-    """What decoding could not know: the limit of this service, the model's outputs.
+    """Check what decoding could not know: the service's limit, the model's outputs.
 
     Fails: BodyTooLarge, FieldInvalid.
     """

@@ -1,4 +1,4 @@
-"""One connection: HTTP off the wire and on it again, in its order and in its time."""
+"""One connection: HTTP requests in, answers out, in order and within time limits."""
 
 import asyncio
 import math
@@ -19,13 +19,13 @@ from .failures import Headers, Reply, error_body
 from .failures import refuse as refusal
 
 MAX_HEAD_BYTES = 65_536
-# Headers of a body that has to be waited for, or unpacked.
+# Headers that mean waiting for the body, or decompressing it.
 NOT_AS_IT_IS = {b"transfer-encoding", b"content-encoding", b"expect"}
 VERSIONS = {"1.0", "1.1"}
 
 
 class HeadRefused(Exception):
-    """A head that can be read and is not taken; the parser stops with it."""
+    """A request head that was parsed but is refused; raised to stop the parser."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -33,29 +33,29 @@ class HeadRefused(Exception):
 
 
 def large_head() -> HeadRefused:
-    """A new one each time: an exception keeps every stack that it was raised in."""
+    """A new exception each time: one object would keep every stack it was raised in."""
     expected = f"headers: expected at most {MAX_HEAD_BYTES} bytes, got more"
     return HeadRefused(431, expected)
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, with a sense of time, and a short way for small hot requests.
+    """uvicorn's protocol, with time limits, and a short path for small hot requests.
 
     waiting_since: when the request began to arrive, or None while there is none.
-    idle_since: when a hot request was answered, as long as no other has begun. A timer
-    for each of them, as the usual way has one, would cost as much as reading the head.
-    unread_since: when its client began to owe us reading an answer, else infinity.
-    owed: requests of the usual way that may not be answered yet, several if pipelined.
-    head_bytes: what has come since the last request was whole.
+    idle_since: when a hot request was answered, if no other has begun since. A timer
+    for each, as the usual path has, would cost as much as reading the head.
+    unread_since: since when the client has left an answer unread, else infinity.
+    owed: requests of the usual path that may not be answered yet, several if pipelined.
+    head_bytes: bytes that have come since the last request was complete.
     again: a head has to be read once more, see `_unsupported_upgrade_warning`.
     hot: the route of a request that is answered here as soon as its last byte has come,
-    else "". The usual way, by a task and two messages, takes half as long again.
+    else "". The usual path, by a task and two messages, takes half as long again.
     """
 
     def __init__(self, edge: Edge, **given: Any) -> None:
         super().__init__(**given)
         self.edge = edge
-        # A tracer around the edge has to see every request, so nothing is hot then.
+        # A tracer around the edge has to see every request; with one, nothing is hot.
         self.hot_urls = edge.hot_urls if self.app is edge else {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -70,12 +70,12 @@ class Protocol(HttpToolsProtocol):
         self.owed: list[RequestResponseCycle] = []
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for cycle in self.owed:  # uvicorn tells the newest only; others would write on
+        for cycle in self.owed:  # uvicorn tells only the newest; others would go on
             cycle.disconnected = True
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Less than uvicorn does: its description of a request is for the usual way."""
+        """Less than uvicorn does: only the usual path needs its scope."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
         self.waiting_since, self.idle_since = time.monotonic(), math.inf
         self.has_head = False
@@ -85,7 +85,7 @@ class Protocol(HttpToolsProtocol):
             self.head_bytes += len(data)
             self.chunk, self.rest = data, b""
             super().data_received(data)
-            data = self.rest  # a loop, since many may come at once
+            data = self.rest  # a loop, since many such heads may come at once
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
         large = waits and self.head_bytes > MAX_HEAD_BYTES
@@ -106,10 +106,10 @@ class Protocol(HttpToolsProtocol):
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
-            self.headers += headers  # the list that the description holds
+            self.headers += headers  # in place: the scope holds this list
             before = self.cycle
             super().on_headers_complete()
-            if self.cycle is not before:  # else it becomes a stream
+            if self.cycle is not before:  # otherwise it becomes a WebSocket
                 owed = [each for each in self.owed if not each.response_complete]
                 self.owed = [*owed, self.cycle]
             if not upgrade:
@@ -126,21 +126,21 @@ class Protocol(HttpToolsProtocol):
         simple = (
             parser.get_method() == b"POST"
             and parser.should_keep_alive()
-            # HTTP/1.0 would have to say so by this header.
+            # HTTP/1.0 asks for keep-alive by this header and expects it in the answer.
             and (b"connection" not in self.asked or parser.get_http_version() == "1.1")
             and b"host" in self.asked
-            and len(self.asked) == len(self.headers)  # none came twice
+            and len(self.asked) == len(self.headers)  # no header came twice
             and NOT_AS_IT_IS.isdisjoint(self.asked)
             and int(self.asked.get(b"content-length", b"0")) <= service.at_once
         )
-        # An earlier request of the connection is answered first, and a client that does
-        # not read its answers gets no more of them.
+        # Not while an earlier request of the connection is unanswered, nor while the
+        # client doesn't read its answers.
         free = getattr(self.cycle, "response_complete", True)  # None at first
         free = free and not self.flow.write_paused and not service.draining
         return route if simple and free else ""
 
     def check_head(self) -> None:
-        """What the parser lets through. Fails: HeadRefused.
+        """Check what the parser lets through. Fails: HeadRefused.
 
         Source: RFC 9112, sections 2.3, 3.2 and 6.1.
         """
@@ -163,17 +163,17 @@ class Protocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self.again:  # only the parser takes it for complete
+        if self.again:  # complete for the parser only
             return
         self.waiting_since = None
-        self.head_bytes = 0  # what came so far was of this request
+        self.head_bytes = 0  # all that came so far belongs to this request
         if self.hot:
             self.answer()
         else:
             super().on_message_complete()
 
     def answer(self) -> None:
-        """By one write: two would be two system calls, and two packets."""
+        """Answer by one write: two would be two system calls and two packets."""
         route, self.hot = self.hot, ""
         edge, asked = self.edge, self.asked
         status, headers, body = edge.answer(route, asked, self.body, self.started)
@@ -192,7 +192,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
 
     def _is_head_large(self) -> bool:
-        """By its parts: bytes of a body may have come along."""
+        """Measured by its parts, since bytes of the body may have come along."""
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         return len(self.url) + fields > MAX_HEAD_BYTES
 
@@ -200,16 +200,16 @@ class Protocol(HttpToolsProtocol):
         return any(name == b"upgrade" for name, _ in self.headers)
 
     def _should_upgrade(self) -> bool:
-        """Not while an answer is owed: it would run into the stream."""
+        """Not while an answer is owed, which would get into the stream."""
         free = getattr(self.cycle, "response_complete", True)  # None at first
         get = self.parser.get_method() == b"GET"
         return free and get and super()._should_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """The parser has stopped behind a head that wishes for another protocol.
+        """The parser has stopped after a head that asks for another protocol.
 
-        As Java's client does with every request, for HTTP/2. A server may ignore that
-        (RFC 9110, section 7.8), so the head is read once more, without the wish.
+        Java's client does so in every request, for HTTP/2. A server may ignore that
+        (RFC 9110, section 7.8), so the head is read once more, without that header.
         """
         stop = sys.exception()
         if not self.again or not isinstance(stop, HttpParserUpgrade):
@@ -232,13 +232,13 @@ class Protocol(HttpToolsProtocol):
         self.unread_since = math.inf
 
     def shutdown(self) -> None:
-        if not self.hot:  # else it ends with the answer to what has begun to arrive
+        if not self.hot:  # else it closes after answering the request that is arriving
             super().shutdown()
 
     def give_up(self, waited_s: float) -> None:
-        """The client has taken too long; one that sent nothing hears nothing."""
+        """The client took too long: refuse, or just close if it sent no whole head."""
         if self.pipeline:
-            return  # not before its turn; the next tick asks again
+            return  # not before its turn; the next tick calls this again
         if self.has_head:
             self.refuse(refusal(BodyTooSlow(waited_s)))
         elif not self.end_with_answer():
@@ -246,7 +246,7 @@ class Protocol(HttpToolsProtocol):
         self.waiting_since = None
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn calls this on what its parser can't read, or what we refuse in it."""
+        """uvicorn calls this when its parser fails or one of our callbacks raises."""
         stop = sys.exception()
         cause = stop.__context__ if stop is not None else None
         if isinstance(cause, HeadRefused):
@@ -258,7 +258,7 @@ class Protocol(HttpToolsProtocol):
             self.refuse(Reply(error_body(text), 400))
 
     def refuse(self, reply: Reply) -> None:
-        """The last answer of this connection, in its turn if others are owed."""
+        """Send the last answer of this connection, in turn if others are owed."""
         begun = self.has_head and self.waiting_since is not None
         if begun and self.pipeline:
             self.refuse_in_turn(reply)
@@ -268,11 +268,11 @@ class Protocol(HttpToolsProtocol):
             headers = self.edge.refused(reply, self.waiting_since or time.monotonic())
             self.write(reply.status, [*headers, (b"connection", b"close")], reply.body)
             self.transport.close()
-            if self.cycle is not None:  # nobody hears it any more
+            if self.cycle is not None:  # nobody will read its answer
                 self.cycle.disconnected = True
 
     def refuse_in_turn(self, reply: Reply) -> None:
-        """In the place of the application, once those before it are answered."""
+        """Refuse in place of the application, once earlier requests are answered."""
         began = self.waiting_since or time.monotonic()
 
         async def refused(_: Any, __: Any, send: Any) -> None:
@@ -288,7 +288,7 @@ class Protocol(HttpToolsProtocol):
         self.flow.pause_reading()
 
     def end_with_answer(self) -> bool:
-        """Close behind the answer that is still owed to an earlier request, if any."""
+        """Close after the answer still owed to an earlier request; False if none is."""
         if getattr(self.cycle, "response_complete", True):  # None at first
             return False
         self.cycle.keep_alive = False

@@ -59,7 +59,7 @@ class Answers:
         self.bin = np.minimum((self.confidence * BINS).astype(int), BINS - 1)
 
     def metric(self, name: str, weights: Weights) -> float:
-        """As in `evaluate`, with row i counted weights[i] times; nan if unknown here."""
+        """As in `evaluate`, with row i counted weights[i] times; nan when unknown."""
         measure: Any = getattr(self, f"_{name}", None)
         return float(measure(weights)) if measure else float("nan")
 

@@ -18,7 +18,7 @@ DRAWS = 1000
 CERTAINTY = 0.95
 FEWEST = 30  # rows; with fewer, the verdict is never better or worse
 REPEATS = 10
-ROWS = 10_000  # most rows for importance; each feature takes REPEATS times as many
+ROWS = 10_000  # maximum for importance; each feature takes REPEATS times as many
 BETTER, WORSE, SAME, OPEN = "better", "worse", "the same", "undecided"
 
 
@@ -33,7 +33,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Compared:
-    """One metric of two models; `difference` is ours minus theirs, on the same draws."""
+    """One metric of two models; `difference` is ours minus theirs on the same draws."""
 
     name: str
     ours: Interval

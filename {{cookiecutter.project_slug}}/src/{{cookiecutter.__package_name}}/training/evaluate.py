@@ -56,7 +56,7 @@ def read_thresholds(path: Path) -> Thresholds:
     single = {"max_latency_ms": found.max_latency_ms, "max_size_mb": found.max_size_mb}
     several = (found.at_least, found.at_most, found.not_worse_than_production, single)
     nans = [name for limits in several for name, x in limits.items() if x != x]
-    if nans:  # a limit of nan can't be compared with
+    if nans:  # some comparisons with nan refuse everything, others nothing
         raise DataInvalid(path, [f"{each}: expected a limit, not nan" for each in nans])
     return found
 

@@ -1,4 +1,4 @@
-"""A predictor, its cost and the version in service in; reasons against it out."""
+"""A predictor, its cost and the version in service in; reasons not to promote out."""
 
 import logging
 import time
@@ -33,7 +33,7 @@ FLATTERED = (
 def cost_failures(
     predictor: Predictor, files: Mapping[str, bytes], row: Floats, limits: Thresholds
 ) -> list[str]:
-    """Latency of one row (1, d) and size of the version's files, where over limits."""
+    """Limits exceeded by the latency of one row (1, d) or the size of all files."""
     failures = []
     if limits.max_latency_ms is not None:
         latency_ms = measure_latency_ms(predictor, row)
@@ -79,7 +79,7 @@ def compare_with(
 ) -> list[str]:
     """Reasons not to replace the version in service, by rows that neither learned from.
 
-    A version in service with other columns or classes can't be compared: no reason.
+    If that has other columns or classes it can't be compared, and there are none.
     data: the file that `judged` is from; None when nobody can tell which of its rows
     the version in service has learned from.
     """

@@ -13,7 +13,7 @@ from .dataset import Contract, Table, check_learned, digest, read_table
 from .split import BY_ROW, Summary, at_most, draw, repeated, split, split_method
 
 ADOPTED = "adopted, judged by all rows"
-# With at most so many possible rows per row, equal rows are taken for chance, not copies.
+# With at most so many possible rows to each row, equal rows are chance, not copies.
 BY_CHANCE = 10
 
 log = logging.getLogger(__name__)

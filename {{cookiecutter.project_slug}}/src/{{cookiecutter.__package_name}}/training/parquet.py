@@ -45,7 +45,7 @@ def header(path: Path) -> list[str]:
 def read_columns(
     path: Path, names: Sequence[str], batch_rows: int | None
 ) -> Iterator[tuple[int, "dict[str, pa.Array]"]]:
-    """Batches: the number of the first row, from 1, and `batch_rows` of each column."""
+    """For each batch, the number of its first row, from 1, and its columns."""
     with opened(path) as file:
         first = 1
         size = batch_rows or max(file.metadata.num_rows, 1)

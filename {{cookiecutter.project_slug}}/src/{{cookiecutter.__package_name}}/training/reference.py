@@ -9,7 +9,7 @@ EDGES_FROM = 10_000  # rows that the bins are made from; later rows are only cou
 
 
 class Histograms:
-    """Counts rows into histograms, with at most EDGES_FROM rows and a batch in memory."""
+    """Counts rows into histograms; memory holds at most EDGES_FROM rows and a batch."""
 
     def __init__(self) -> None:
         self._waiting: list[Floats] = []

@@ -41,7 +41,7 @@ from .split import (
 
 log = logging.getLogger(__name__)
 
-# Most rows kept to judge by when learning in batches.
+# Maximum number of rows kept to judge by when learning in batches.
 JUDGED_AT_MOST = 100_000
 AGREEMENT = 1e-5  # between two answers to a row, absolute and relative
 RECORDED = ("numpy", *engine.PACKAGES, "scikit-learn")
