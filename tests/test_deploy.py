@@ -99,7 +99,7 @@ def test_a_guide_names_what_there_is(finished, target):
     assert [each for each in steps["secrets"] if f"{each}=" not in guide] == []
     for each in (
         "docker (with buildx)",
-        "and gh, ",
+        "and gh to prove",
         "docker login ghcr",
         "gh auth login",
     ):

@@ -354,7 +354,7 @@ def test_kubectl_is_given_the_workflow_s_own_token(rendered, tmp_path):
     assert json.loads(done.stdout) == {
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
-        "status": {"token": "token for kubernetes"},
+        "status": {"token": "token for https://k"},
     }
     bare = subprocess.run([sys.executable, str(program)], env={}, capture_output=True)
     assert b"error: KUBE_SERVER: expected in the environment" in bare.stderr

@@ -260,7 +260,7 @@ def test_the_card_says_what_is_known_against_the_version(report: Report) -> None
     assert few
     (line,) = (each for each in limits(report) if each.startswith("Classes with fewer"))
     assert all(f"({(name == LABELS).sum()})" in line for name in few)
-    assert any("leans most on" in each for each in limits(report))
+    assert any("relies most on" in each for each in limits(report))
     manifest = report.manifest
     short_of_rows = msgspec.structs.replace(
         manifest,

@@ -75,7 +75,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     All else is set by the environment, see .env.example.
     """
-    # Until the server has its own handlers, a start that is not wanted ends as well.
+    # Until the server installs its own handlers, SIGTERM ends the start.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     overrides = {"ML_HOST": host, "ML_PORT": port}
     given = {name: str(value) for name, value in overrides.items() if value is not None}

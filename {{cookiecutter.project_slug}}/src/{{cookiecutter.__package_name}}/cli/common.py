@@ -71,15 +71,15 @@ def naming(place: object) -> Iterator[None]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[TextIO]:
-    """A file that is there, or replaces another, once all of it is written.
+    """A file to write; it appears, or replaces another, once it is complete.
 
     Fails: OSError, which names the file.
     """
-    if path.exists() and not path.is_file():  # a pipe or a device is written as it is
+    if path.exists() and not path.is_file():  # a pipe or a device: write to it
         with naming(path), path.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
-    target = path.resolve()  # of a link what it leads to
+    target = path.resolve()  # if it is a link, what it leads to
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8", newline="") as file:
@@ -106,7 +106,7 @@ def keep_what_is_read(output: Path, *read: Path) -> None:
 def complete_version(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """Stored versions, newest first; none where the store can't be read."""
+    """Stored versions, newest first; none if the store can't be read."""
     try:
         versions = open_store().versions()
     except (ProjectError, OSError):
@@ -119,7 +119,7 @@ def open_store() -> "Store":
     from ..artifacts.store import Store, version_at
 
     uri = read_settings(os.environ).model_uri
-    # Anything else would write a store of its own inside of what is there.
+    # Anything but a store: a new one would be written inside of it.
     if version_at(uri):
         raise SettingInvalid("ML_MODEL_URI", "a store, not one version in it", uri)
     if Path(uri, CURRENT).is_file():
@@ -128,7 +128,7 @@ def open_store() -> "Store":
 
 
 def read_in_service(store: "Store") -> "Artifact | None":
-    """To be compared with; one that is damaged must not keep a better one out."""
+    """The version to compare with; a damaged one must not keep a better one out."""
     try:
         return store.get() if store.serving() else None
     except (ArtifactMissing, ArtifactCorrupt) as error:
@@ -157,7 +157,7 @@ def need_pictures() -> None:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns of equal width, the numbers to the right."""
+    """Print columns of equal width, with numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numeric = [
         all(cell.replace(".", "", 1).isdigit() for cell in column[1:])

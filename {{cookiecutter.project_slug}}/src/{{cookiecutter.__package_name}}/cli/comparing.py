@@ -81,7 +81,7 @@ def compare(
 def on_data(
     versions: tuple[str, ...], data: Path, contract: Path, margin: float
 ) -> "tuple[str, str, list[Measured]]":
-    """The same rows for both, none of which either has learned from."""
+    """Compare by the same rows, which neither version has learned from."""
     need_training_packages()
     import numpy as np
 
@@ -108,7 +108,7 @@ def on_data(
 
 
 def check_unseen(a: "Artifact", b: "Artifact", data: Path) -> None:
-    """Fails: ProjectError when the rows held out by one were learned by the other."""
+    """Fails: ProjectError unless both hold out the same rows of the file."""
     from ..training.held_out import held_out_by
 
     if held_out_by(a, data) != held_out_by(b, data):

@@ -191,9 +191,9 @@ def evaluate(
 
 
 def version_in_service(against: str | None) -> "tuple[Artifact | None, str]":
-    """None, and why, when there is none: the report is still worth having.
+    """The version in service; or None and why, since a report needs none.
 
-    Fails: as a store does, when one was asked for by name and can't be read.
+    Fails: as the store does, if `against` names one that can't be read.
     """
     from ..artifacts.store import Store
     from ..errors import ProjectError
@@ -217,7 +217,7 @@ def keep(
 ) -> None:
     """Store a new version, promote it when it may serve, and say which it was.
 
-    before: what served when it began to learn, with which it was compared.
+    before: the version that served when learning began, and was compared with.
     """
     failures = artifact.manifest.gate_failures
     with naming(store.root):

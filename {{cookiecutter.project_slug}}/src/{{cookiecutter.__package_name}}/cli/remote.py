@@ -20,14 +20,14 @@ USER_AGENT = "smoke"
 class Answer:
     status: int
     body: Any
-    """Parsed when it is JSON, else its beginning as text."""
+    """The body: parsed if it is JSON, otherwise its beginning as text."""
 
 
 @dataclass(frozen=True)
 class Remote:
     """address: http:// or https://, a host, and the path below which the service is.
 
-    The bearer key comes from the environment, where no list of processes shows it.
+    The bearer key comes from the environment: process lists show arguments.
     """
 
     address: str

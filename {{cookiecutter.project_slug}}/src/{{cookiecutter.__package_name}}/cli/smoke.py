@@ -22,11 +22,11 @@ MODEL = f"/v2/models/{MODEL_NAME}"
 
 
 class Failed(Exception):
-    """One check, with what was expected and what came."""
+    """A check failed; the message says what was expected and what came."""
 
 
 class NotYet(Failed):
-    """It may pass a moment later."""
+    """A check failed that may pass a moment later."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Result:
 
 @dataclass
 class Patience:
-    """How long a start may take, in all; that it is waited for is said once."""
+    """How long to wait for a start, over all checks; says once that it waits."""
 
     address: str
     seconds: float
@@ -50,7 +50,7 @@ class Patience:
         self.deadline = time.monotonic() + self.seconds
 
     def wait(self, reason: NotYet) -> bool:
-        """A moment; False when the time is up."""
+        """Wait a moment; False when the time is up."""
         if time.monotonic() + PAUSE_S >= self.deadline:
             return False
         if not self.told:
@@ -89,7 +89,7 @@ def smoke(address: str, timeout: float, version: str | None, as_json: bool) -> N
 
 
 def printed(results: Iterator[Result]) -> Iterator[Result]:
-    """Each in a row as soon as it is known, in columns as wide as what works needs."""
+    """Print each result as soon as it is known; columns fit what a pass prints."""
     print_row("check", "", "ms", "found")
     for each in results:
         passed = "ok" if each.passed else "FAILED"
@@ -102,7 +102,7 @@ def print_row(check: str, passed: str, ms: str, found: str) -> None:
 
 
 def judge(remote: Remote, version: str | None, patience: Patience) -> Iterator[Result]:
-    """One result per check, in order; after a failure only those that still tell."""
+    """One result per check, in order; after a failure, only checks that still help."""
     metadata: dict[str, Any] = {}
 
     def check_metadata() -> str:
@@ -188,7 +188,7 @@ def check_prediction(remote: Remote, metadata: dict[str, Any]) -> str:
         "datatype": "FP64",
         "data": row,
     }
-    # A canary would answer some of what names no version, and differ with right.
+    # Name the version, or a canary may answer, and rightly differ.
     served = urllib.parse.quote(str(metadata["versions"][0]), safe="")
     path = f"{MODEL}/versions/{served}/infer"
     answer = good(path, ask(remote, path, {"inputs": [tensor]}))
@@ -217,7 +217,7 @@ def same(expected: list[Any], received: list[Any] | None) -> bool:
 
 
 def check_refusal(remote: Remote) -> str:
-    """A mistake is the client's, and is told in the one form that errors have."""
+    """A wrong request is refused as the client's fault, in the one form of errors."""
     path = f"{MODEL}/infer"
     answer = ask(remote, path, {"inputs": []})
     with well_formed('400 and {"error": text}', answer):

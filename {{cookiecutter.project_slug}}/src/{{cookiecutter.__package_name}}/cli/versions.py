@@ -40,7 +40,7 @@ def list_models(as_json: bool) -> None:
     pointer = None
     try:
         pointer = read_pointer(store)
-    except ArtifactCorrupt as error:  # what there is helps to choose another
+    except ArtifactCorrupt as error:  # the list helps to choose another
         click.echo(f"damaged: {error}", err=True)
     serving = pointer.serving.version if pointer else None
     manifests = []
@@ -153,9 +153,9 @@ def rollback(as_json: bool) -> None:
 
 
 def warn_of_another_signature(store: "Store", before: str | None, now: str) -> None:
-    """Clients would be surprised; as after the sample's model has been replaced."""
+    """Tell when clients will be surprised, as after the model has been replaced."""
     names = []
-    with suppress(ProjectError, OSError):  # of what can't be read nothing is said here
+    with suppress(ProjectError, OSError):  # no warning about what can't be read
         for version in (before, now) if before else ():
             known = store.get(version).manifest.signature
             names.append(([each.name for each in known.features], known.classes))

@@ -120,7 +120,7 @@ def against_file(
     alpha: float,
     psi: float,
 ) -> "list[Finding]":
-    """Answers are compared when a version is in service or named."""
+    """Also compare the answers, if a version is in service or named."""
     import numpy as np
 
     from ..artifacts.artifact import Feature
@@ -129,7 +129,7 @@ def against_file(
 
     rules = read_contract(contract)
     old, new = (read_rows(path, rules.names) for path in (reference, current))
-    # As nanmin and nanmax, but without a complaint where all is missing.
+    # As nanmin and nanmax, but without a warning where all is missing.
     low, high = np.fmin.reduce(old), np.fmax.reduce(old)
     features = [
         Feature(name, "", float(low[j]), float(low[j]), float(high[j]))

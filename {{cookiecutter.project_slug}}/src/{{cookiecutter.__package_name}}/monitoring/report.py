@@ -35,9 +35,9 @@ svg text { fill: var(--text); font-size: 11px; }
 </style></head><body>
 <h1>Drift: $title</h1>
 <p>$verdict</p>
-<p>Grey is $before, blue is $now. A column has drifted when its test says that chance
-would do that less than once in $once times, over all columns together, and its
-stability index (PSI) is $large or more; or when values are missing that were not.</p>
+<p>Grey is $before, blue is $now. A column has drifted if chance alone would show such
+a difference in any column less than once in $once comparisons, and its population
+stability index (PSI) is $large or more; or if more of its values are missing.</p>
 <div class="wide"><table><thead><tr><th scope="col">column</th><th scope="col">PSI</th>
 <th scope="col">test</th><th scope="col">p, adjusted</th><th scope="col">missing</th>
 <th scope="col">out of range</th><th scope="col">verdict</th></tr></thead>

@@ -30,7 +30,7 @@ def model_card(report: Report, intended_use: Path) -> str:
         "that it has not learned from.",
         table(["feature", "unit", "lowest", "median", "highest"], ranges(report)),
         "## Metrics",
-        f"In brackets 95 % of {DRAWS} draws of the rows (bootstrap).",
+        f"In brackets is the 95 % bootstrap interval, from {DRAWS} draws of the rows.",
         *comparisons(report),
         *per_class(report),
         "## Limits",
@@ -106,12 +106,12 @@ def limits(report: Report) -> list[str]:
     """Reasons, from the numbers themselves, not to trust them too far."""
     evaluation = report.manifest.evaluation
     found = [
-        "Outside the ranges above it has seen nothing; what it answers there is not "
-        "known to be right.",
-        "The metrics hold for data like that of the rows it was judged by; nothing "
-        "here tells how it does on parts of them that are no class.",
-        "Intervals are of chance among the rows judged by. They know nothing of "
-        "another split, another training or other data.",
+        "Outside the ranges above the model has seen nothing; whether its answers "
+        "there are right is not known.",
+        "The metrics hold for data like the rows that it was judged by; nothing here "
+        "says how it does on subgroups other than the classes.",
+        "Intervals cover chance among the judged rows only, not another split, "
+        "another training or other data.",
     ]
     if evaluation.rows < FEWEST:
         found.append(
@@ -130,7 +130,7 @@ def limits(report: Report) -> list[str]:
     leading = [each for each in report.importances[:TELLING] if each.mean > 0]
     if leading:
         names = ", ".join(plain(each.feature) for each in leading)
-        found.append(f"It leans most on {names}; where those fail, so does it.")
+        found.append(f"It relies most on {names}; where those fail, so does it.")
     return found
 
 

@@ -46,9 +46,10 @@ img-src data:; style-src 'sha256-$digest'; base-uri 'none'; form-action 'none'">
 <p class="quiet">$what</p>
 <p class="verdict $mood">$verdict</p>
 <h2>Metrics</h2>
-<p>In brackets 95 % of $draws draws of the rows (bootstrap). Differences are of the
-same draws; <em>better</em> and <em>worse</em> are said where those 95 % are on one side
-of 0, of each metric by itself. $in_service</p>
+<p>In brackets is the 95 % bootstrap interval, from $draws draws of the rows; both
+models are judged by the same draws. A metric is <em>better</em> or <em>worse</em> if
+the interval of its difference does not contain 0, whatever the other metrics say.
+$in_service</p>
 $tables
 <h2>Pictures</h2>
 <div class="pictures">

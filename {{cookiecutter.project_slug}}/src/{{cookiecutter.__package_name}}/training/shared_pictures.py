@@ -76,7 +76,8 @@ SHARED = (
         "Importance of the features",
         lambda report: "By how much answers get worse when a feature's values are "
         f"shuffled among {min(len(report.answers.y), ROWS)} rows: mean and standard "
-        f"deviation of {REPEATS} times. Features that tell the same share their worth.",
+        f"deviation of {REPEATS} shuffles. Features that carry the same information "
+        "share their importance.",
         importance,
     ),
     Drawing(
@@ -84,7 +85,7 @@ SHARED = (
         "Comparison",
         lambda report: f"Points are the metrics, lines 95 % of {DRAWS} draws of the "
         f"{len(report.answers.y)} rows{of_service(report)}. Lines that overlap decide "
-        "nothing: the table does, since it compares draw by draw.",
+        "nothing; the table does, which compares draw by draw.",
         comparison,
     ),
 )
