@@ -92,7 +92,7 @@ def test_evaluate_judges_by_all_rows_of_another_file(
     assert out.endswith(f"\njudged by {rows} rows; version {store.serving()}\n")
 
 
-def test_evaluate_ends_with_1_when_a_threshold_is_missed(
+def test_evaluate_ends_with_3_when_a_threshold_is_missed(
     run: Run, store: Store, tmp_path: Path
 ) -> None:
     thresholds = tmp_path / "thresholds.toml"
@@ -100,7 +100,7 @@ def test_evaluate_ends_with_1_when_a_threshold_is_missed(
     name = next(iter(metrics))
     thresholds.write_text(f"at_most.{name} = -1")
     code, out, _ = run("evaluate", "--no-report", "--json", "--thresholds", thresholds)
-    assert code == 1
+    assert code == 3
     (failure,) = json.loads(out)["gate_failures"]
     assert failure == f"{name} is {metrics[name]:.4g}, at most -1 is allowed"
 
@@ -116,7 +116,7 @@ def test_evaluate_holds_a_candidate_against_the_version_in_service(
     assert run(*words).code == 0
     candidate = store.put(variant(artifact, 2999, {"accuracy": 1.0}))
     code, out, _ = run(*words, "--version", candidate)
-    assert code == 1
+    assert code == 3
     (failure,) = json.loads(out)["gate_failures"]
     assert "worse than that of the version in service" in failure
     assert run(*words, "--against", tmp_path / "empty", "--version", candidate)[0] == 0
@@ -151,7 +151,7 @@ def test_evaluate_says_what_a_version_misses_and_what_it_could_not_read(
     metric = next(iter(artifact.manifest.evaluation.metrics))
     strict.write_text(f"at_least.{metric} = 1e9\n")
     code, _, said = run("evaluate", "--no-report", "--thresholds", strict)
-    assert code == 1
+    assert code == 3
     assert f"version {store.serving()} is not good enough:\n  {metric} is " in said
     other = tmp_path / "other"
     (other / MODEL_NAME).mkdir(parents=True)

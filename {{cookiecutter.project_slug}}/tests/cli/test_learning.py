@@ -53,14 +53,14 @@ def test_train_judges_promotes_and_says_so(
     assert out.splitlines()[-1] == judged
 
 
-def test_train_that_misses_a_threshold_keeps_the_version_and_ends_with_1(
+def test_train_that_misses_a_threshold_keeps_the_version_and_ends_with_3(
     run: Run, artifact: Artifact, tmp_path: Path
 ) -> None:
     thresholds = tmp_path / "thresholds.toml"
     name = next(iter(artifact.manifest.evaluation.metrics))
     thresholds.write_text(f"at_least.{name} = 1e9")
     code, out, err = run("train", "--json", "--thresholds", thresholds)
-    assert code == 1
+    assert code == 3
     judged = json.loads(out)
     store = Store(tmp_path / "models", MODEL_NAME)
     assert (store.versions(), store.serving()) == ([judged["version"]], None)
@@ -196,10 +196,10 @@ def test_adopt_promotes_a_good_graph_where_graphs_are_run(
     metric = next(iter(artifact.manifest.evaluation.metrics))
     impossible.write_text(f"at_least.{metric} = 1e9")
     words = ("--sample", "data/sample.csv", "--thresholds", impossible)
-    assert run("adopt", file, *words).code == 1
+    assert run("adopt", file, *words).code == 3
     impossible.write_text(f"not_worse_than_production.{metric} = -1e9")
     code, _, err = run("adopt", file, *words)
-    assert code == 1
+    assert code == 3
     assert "worse than that of the version in service" in err
 
 

@@ -97,7 +97,7 @@ def test_a_version_answers_by_itself(sample: Path, store: Store) -> None:
 
 
 @pytest.mark.parametrize("reference", ["file", "version"])
-def test_data_that_moved_is_named_shown_and_exits_with_1(
+def test_data_that_moved_is_named_shown_and_exits_with_3(
     filled: Path,
     contract: Contract,
     artifact: Artifact,
@@ -110,7 +110,7 @@ def test_data_that_moved_is_named_shown_and_exits_with_1(
     before = filled if reference == "file" else store.serving()
     page = tmp_path / "drift.html"
     result = run("drift", before, moved, "--json", "--output", page)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     found = json.loads(result.output)
     assert found["drifted"] is True
     signature = artifact.manifest.signature
@@ -174,7 +174,7 @@ def test_a_reference_without_any_value_of_a_column_is_compared_quietly(
     for row in rows:
         row[place] = ""
     result = run("drift", written("before.csv", [header, *rows]), filled)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     verdicts = [line.split("  ")[-1].strip() for line in result.output.splitlines()]
     assert verdicts[1] == "moved"
     assert (verdicts.count("moved"), verdicts.count("not compared")) == (1, 1)

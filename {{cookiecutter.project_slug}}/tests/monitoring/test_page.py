@@ -150,7 +150,7 @@ def test_a_service_with_a_shadow_says_how_often_they_agree(
         ask.wait_until(lambda: ask.edge.service.shadow.compared == 40)
         saved.write_text(ask.client.get("/metrics").text, encoding="utf-8")
     result = run("--metrics", saved)
-    assert result.exit_code == 1, "agreement is no reason to promote"
+    assert result.exit_code == 3, "agreement is no reason to promote"
     assert (
         "40 requests compared, 0 dropped, 0 failed; mean difference 0\n"
         in result.output
@@ -177,7 +177,7 @@ def test_a_canary_is_judged_by_what_it_did(tmp_path: Path) -> None:
     assert "Labels are unknown here" in result.output
     saved.write_text(page(("a", 50_000, 50, 2500), ("b", 100, 0, 5)))
     result = run("--metrics", saved, "a", "b")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "of each would decide a difference like this" in result.output
 
 
@@ -205,7 +205,7 @@ def test_labelled_rows_decide_between_two_versions(
     for data in (few, *held_out):
         result = run(b, "--data", data)
         if artifact.manifest.signature.classes:
-            assert result.exit_code == 1
+            assert result.exit_code == 3
             assert "B is undecided" in result.output
     enough = math.ceil(1780 / len(rows))
     many = written("labelled.csv", [header, *rows * enough])

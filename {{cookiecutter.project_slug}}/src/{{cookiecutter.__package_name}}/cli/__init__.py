@@ -1,6 +1,7 @@
 """The command line: parse, call, print, exit code.
 
-Exit codes: 0 done · 1 refused or failed, the reason is on stderr · 2 wrong usage.
+Exit codes: 0 done · 1 refused or failed, the reason is on stderr · 2 wrong usage ·
+3 judged, and the verdict is no: not good enough, not better, or drifted.
 Rooms are imported inside the commands: `serve` must start fast and run where
 scikit-learn is not installed.
 """

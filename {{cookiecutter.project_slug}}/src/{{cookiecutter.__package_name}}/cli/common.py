@@ -43,6 +43,10 @@ thresholds_option = click.option(
     help="What a version must reach before it may serve.",
 )
 REPORTS = Path("reports")
+
+# The exit code of a command that has done its work and whose verdict is no. A script
+# can tell it from 1, after which nothing is known about the model or the data.
+VERDICT_NO = 3
 INTENDED_USE = Path("docs/intended-use.md")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

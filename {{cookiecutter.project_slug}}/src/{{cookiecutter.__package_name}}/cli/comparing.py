@@ -9,6 +9,7 @@ import click
 
 from ..errors import ProjectError
 from .common import (
+    VERDICT_NO,
     complete_version,
     contract_option,
     existing_file,
@@ -53,7 +54,7 @@ def compare(
 
     With --data, both are asked about rows whose answers are known: `compare A B`, or
     `compare B` against the one in service. With --metrics, what a canary or shadow did
-    on real requests is compared. Exit code 1 unless B is better or no worse.
+    on real requests is compared. Exit code 3 unless B is better or no worse.
     """
     from ..monitoring.verdict import BETTER, NO_WORSE, overall
 
@@ -75,7 +76,7 @@ def compare(
         if data is None:
             click.echo(UNSEEN)
     if overall(found) not in (BETTER, NO_WORSE):
-        raise SystemExit(1)
+        raise SystemExit(VERDICT_NO)
 
 
 def on_data(

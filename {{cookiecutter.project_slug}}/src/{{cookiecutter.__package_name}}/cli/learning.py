@@ -11,6 +11,7 @@ from .common import (
     DATA,
     INTENDED_USE,
     REPORTS,
+    VERDICT_NO,
     contract_option,
     existing_file,
     json_option,
@@ -74,7 +75,7 @@ def train(
     """Learn from DATA, judge on held-out rows, promote when good enough.
 
     DATA is a CSV or Parquet file, by default data/sample.csv. Every version is kept in
-    the store; one that misses the thresholds is not promoted, and the exit code is 1.
+    the store; one that misses the thresholds is not promoted, and the exit code is 3.
     """
     need_training_packages()
     from ..training.dataset import read_contract
@@ -134,7 +135,7 @@ def evaluate(
     """Judge a stored version by DATA against the thresholds, and that in service.
 
     Of a file that the version learned from, or one that it goes on from, only the rows
-    that were held out then are used; of any other file all rows. Exit code 1 when a
+    that were held out then are used; of any other file all rows. Exit code 3 when a
     threshold is missed. Writes a report that opens in any browser, also then.
     """
     need_training_packages()
@@ -235,7 +236,7 @@ def refuse(what: str, failures: Sequence[str]) -> NoReturn:
     click.echo(what, err=True)
     for failure in failures:
         click.echo(f"  {failure}", err=True)
-    raise SystemExit(1)
+    raise SystemExit(VERDICT_NO)
 
 
 def print_evaluation(

@@ -7,6 +7,7 @@ import click
 
 from ..errors import ProjectError
 from .common import (
+    VERDICT_NO,
     contract_option,
     existing_file,
     json_option,
@@ -62,7 +63,7 @@ def drift(
     """Say whether the rows of CURRENT are still like those of REFERENCE.
 
     REFERENCE is a file, or a stored version, whose manifest knows what its data looked
-    like. Files are CSV or Parquet. Exit code 1 when a column has drifted.
+    like. Files are CSV or Parquet. Exit code 3 when a column has drifted.
     """
     from ..monitoring.report import render
 
@@ -89,7 +90,7 @@ def drift(
     else:
         print_findings(findings)
     if any(finding.drifted for finding in findings):
-        raise SystemExit(1)
+        raise SystemExit(VERDICT_NO)
 
 
 def against_version(
