@@ -125,6 +125,7 @@ src/wine_classifier/serving/keys.py
 src/wine_classifier/serving/limits.py
 src/wine_classifier/serving/numbers.py
 src/wine_classifier/serving/openapi.py
+src/wine_classifier/serving/pieces.py
 src/wine_classifier/serving/probe.py
 src/wine_classifier/serving/page.html
 src/wine_classifier/serving/page.py
@@ -203,6 +204,7 @@ tests/serving/test_failures.py
 tests/serving/test_keys.py
 tests/serving/test_limits.py
 tests/serving/test_observability.py
+tests/serving/test_pieces.py
 tests/serving/test_probe.py
 tests/serving/test_page.py
 tests/serving/test_quick.py

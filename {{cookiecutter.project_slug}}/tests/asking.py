@@ -1,5 +1,6 @@
-"""A service in this process, ready, behind a real ASGI client; and a row to send."""
+"""A service in this process, ready, behind a real ASGI client or without a socket."""
 
+import asyncio
 import time
 from collections.abc import (
     Callable,
@@ -16,13 +17,21 @@ from dataclasses import (
 from typing import (
     Any,
 )
+from unittest.mock import (
+    Mock,
+    create_autospec,
+)
 
 import httpx2
+import uvicorn
 from prometheus_client.parser import (
     text_string_to_metric_families,
 )
 from starlette.testclient import (
     TestClient,
+)
+from uvicorn.server import (
+    ServerState,
 )
 
 from {{cookiecutter.__package_name}} import (
@@ -43,6 +52,9 @@ from {{cookiecutter.__package_name}}.serving.service import (
 )
 from {{cookiecutter.__package_name}}.serving.trial import (
     new_service,
+)
+from {{cookiecutter.__package_name}}.serving.wire import (
+    Protocol,
 )
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
@@ -129,3 +141,21 @@ def scrape(ask: Asked) -> dict[tuple[str, tuple[str, ...]], float]:
         for family in text_string_to_metric_families(page)
         for sample in family.samples
     }
+
+
+@contextmanager
+def connection(edge: Edge) -> Iterator[tuple[Protocol, Mock]]:
+    """What the event loop would talk to, without a socket."""
+    config = uvicorn.Config(
+        edge, lifespan="off", log_config=None, access_log=False, proxy_headers=False
+    )
+    config.load()
+    protocol = Protocol(edge, config=config, server_state=ServerState(), app_state={})
+    transport = create_autospec(asyncio.Transport, instance=True)
+    transport.get_extra_info.return_value = None
+    transport.get_protocol.return_value = protocol
+    transport.is_closing.return_value = False
+    protocol.connection_made(transport)
+    yield protocol, transport
+    transport.is_closing.return_value = True
+    protocol.connection_lost(None)

@@ -9,14 +9,11 @@ import zlib
 from functools import (
     partial,
 )
-from unittest.mock import (
-    create_autospec,
-)
 
 import pytest
-import uvicorn
 from asking import (
     V1,
+    connection,
 )
 from known import (
     known,
@@ -31,9 +28,6 @@ from processes import (
     running,
     up_to,
 )
-from uvicorn.server import (
-    ServerState,
-)
 
 from {{cookiecutter.__package_name}}.app import (
     create_api,
@@ -46,9 +40,6 @@ from {{cookiecutter.__package_name}}.serving.edge import (
 )
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
-)
-from {{cookiecutter.__package_name}}.serving.wire import (
-    Protocol,
 )
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
@@ -335,17 +326,9 @@ def test_nothing_is_written_for_any_request_of_a_client_that_has_left() -> None:
 
     async def scenario() -> list[bool]:
         edge = Edge(Service(Settings(), known), create_api)
-        config = uvicorn.Config(edge, lifespan="off", log_config=None)
-        config.load()
-        protocol = Protocol(
-            edge, config=config, server_state=ServerState(), app_state={}
-        )
-        transport = create_autospec(asyncio.Transport, instance=True)
-        transport.get_extra_info.return_value = None
-        protocol.connection_made(transport)
-        protocol.data_received(3 * GET)
-        waiting = protocol.owed
-        protocol.connection_lost(None)
+        with connection(edge) as (protocol, _):
+            protocol.data_received(3 * GET)
+            waiting = protocol.owed
         return [each.disconnected for each in waiting]
 
     assert asyncio.run(scenario()) == [True] * 3

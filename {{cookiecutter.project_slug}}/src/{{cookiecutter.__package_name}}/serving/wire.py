@@ -4,19 +4,17 @@ import asyncio
 import math
 import sys
 import time
+from collections import deque
 from typing import Any
 
 from httptools import HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from ..errors import BodyTooSlow
 from .edge import Edge
 from .failures import Headers, Reply, error_body
 from .failures import refuse as refusal
+from .pieces import Piecewise
 
 MAX_HEAD_BYTES = 65_536
 # Headers that mean waiting for the body, or decompressing it.
@@ -38,7 +36,7 @@ def large_head() -> HeadRefused:
     return HeadRefused(431, expected)
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Piecewise):
     """uvicorn's protocol, with time limits, and a short path for small hot requests.
 
     waiting_since: when the request began to arrive, or None while there is none.
@@ -67,7 +65,7 @@ class Protocol(HttpToolsProtocol):
         self.hot = ""
         self.chunk = self.rest = b""
         self.again = False
-        self.owed: list[RequestResponseCycle] = []
+        self.owed: deque[RequestResponseCycle] = deque()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for cycle in self.owed:  # uvicorn tells only the newest; others would go on
@@ -80,11 +78,11 @@ class Protocol(HttpToolsProtocol):
         self.waiting_since, self.idle_since = time.monotonic(), math.inf
         self.has_head = False
 
-    def data_received(self, data: bytes) -> None:
+    def parse(self, data: bytes) -> None:
         while data:
             self.head_bytes += len(data)
             self.chunk, self.rest = data, b""
-            super().data_received(data)
+            super().parse(data)
             data = self.rest  # a loop, since many such heads may come at once
         self.chunk = b""
         waits = self.waiting_since is not None and not self.has_head
@@ -110,8 +108,9 @@ class Protocol(HttpToolsProtocol):
             before = self.cycle
             super().on_headers_complete()
             if self.cycle is not before:  # otherwise it becomes a WebSocket
-                owed = [each for each in self.owed if not each.response_complete]
-                self.owed = [*owed, self.cycle]
+                while self.owed and self.owed[0].response_complete:
+                    self.owed.popleft()
+                self.owed.append(self.cycle)
             if not upgrade:
                 self.headers = []  # a trailer is no header (RFC 9110, section 6.5.1)
         self.has_head = True
@@ -183,6 +182,7 @@ class Protocol(HttpToolsProtocol):
         self.write(status, headers, body)
         if last:
             self.transport.close()
+        self.answers += 1
         self.server_state.total_requests += 1
         self.idle_since = time.monotonic()
 
@@ -231,7 +231,13 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
         self.unread_since = math.inf
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.waiting_since is not None:  # what is missing could not be sent so far
+            self.waiting_since = time.monotonic()
+
     def shutdown(self) -> None:
+        self.parse_held()  # what has come is accepted
         if not self.hot:  # else it closes after answering the request that is arriving
             super().shutdown()
 
