@@ -135,6 +135,7 @@ src/wine_classifier/serving/rules.py
 src/wine_classifier/serving/server.py
 src/wine_classifier/serving/service.py
 src/wine_classifier/serving/shadow.py
+src/wine_classifier/serving/stream.py
 src/wine_classifier/serving/telemetry.py
 src/wine_classifier/serving/tracing.py
 src/wine_classifier/serving/trial.py

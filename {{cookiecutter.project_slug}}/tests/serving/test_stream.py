@@ -1,19 +1,45 @@
 """A stream of predictions: one answer a message, and refused as a request is."""
 
+import asyncio
 import io
 import json
 import threading
+from collections.abc import (
+    Callable,
+    Iterator,
+)
+from contextlib import (
+    contextmanager,
+)
+from typing import (
+    Any,
+)
+from unittest.mock import (
+    Mock,
+    create_autospec,
+)
 
 import pytest
+import uvicorn
 from asking import (
     V1,
     Asked,
     asking,
     scrape,
 )
+from processes import (
+    Running,
+    rows,
+)
 from starlette.testclient import (
     TestClient,
     WebSocketDenialResponse,
+)
+from uvicorn.server import (
+    ServerState,
+)
+from websockets.sync.client import (
+    connect,
 )
 
 from {{cookiecutter.__package_name}} import (
@@ -25,6 +51,9 @@ from {{cookiecutter.__package_name}}.app import (
 from {{cookiecutter.__package_name}}.artifacts.artifact import (
     Artifact,
 )
+from {{cookiecutter.__package_name}}.artifacts.store import (
+    Store,
+)
 from {{cookiecutter.__package_name}}.errors import (
     StoreUnreachable,
 )
@@ -33,6 +62,10 @@ from {{cookiecutter.__package_name}}.serving.edge import (
 )
 from {{cookiecutter.__package_name}}.serving.service import (
     Service,
+)
+from {{cookiecutter.__package_name}}.serving.stream import (
+    PIECE_BYTES,
+    Stream,
 )
 from {{cookiecutter.__package_name}}.settings import (
     Settings,
@@ -130,3 +163,121 @@ def test_a_stream_from_nowhere_is_refused_as_a_request_is(
 ) -> None:
     answer = denied(ask, path)
     assert (answer.status_code, answer.json()) == (404, {"error": expected})
+
+
+def test_each_of_many_messages_at_once_is_answered_in_turn(
+    shared: tuple[Running, Store],
+) -> None:
+    service, store = shared
+    right, wrong = rows(store, 1), "{"
+    texts = [right, wrong, right] * 500
+    with connect(f"ws://127.0.0.1:{service.port}{STREAM}") as socket:
+        sending = threading.Thread(target=lambda: [*map(socket.send, texts)])
+        sending.start()
+        received = [json.loads(socket.recv(timeout=20)) for _ in texts]
+        sending.join()
+    assert ["error" in each for each in received] == [each == wrong for each in texts]
+
+
+def frame(opcode: int, text: bytes) -> bytes:
+    """As a client sends it: final, short, and with a mask, here of zeros."""
+    return bytes([0x80 | opcode, 0x80 | len(text), 0, 0, 0, 0]) + text
+
+
+@contextmanager
+def stream(
+    messages: list[str], pause: Callable[[], Any] | None = None, **ping: float
+) -> Iterator[tuple[Stream, Mock]]:
+    """What the event loop would talk to, and behind it who only takes messages."""
+
+    async def taking(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while "text" in (message := await receive()):
+            messages.append(message["text"])
+            if pause is not None:
+                await pause()
+
+    config = uvicorn.Config(taking, lifespan="off", log_config=None, ws=Stream, **ping)
+    config.load()
+    made = Stream(config, ServerState(), {})
+    transport = create_autospec(asyncio.Transport, instance=True)
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+    made.connection_made(transport)
+    lines = ["GET / HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: websocket"]
+    lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + 22 * "A" + "=="]
+    made.data_received("\r\n".join([*lines, "", ""]).encode())
+    yield made, transport
+    transport.is_closing.return_value = True
+    made.connection_lost(None)
+
+
+def test_of_many_messages_few_are_parsed_and_others_have_their_turn() -> None:
+    messages: list[str] = []
+
+    async def scenario() -> None:
+        with stream(messages) as (made, transport):
+            for _ in range(3):  # until the stream is accepted
+                await asyncio.sleep(0)
+            sent = b"".join(frame(1, b"%06d" % number) for number in range(9000))
+            made.data_received(sent)
+            most = PIECE_BYTES // 12 + 1
+            transport.resume_reading.reset_mock()
+            pieces = 0
+            while made.held:
+                assert len(messages) <= most * pieces
+                assert made.queue.qsize() <= most
+                assert transport.mock_calls[-1] == ("pause_reading",)
+                pieces += 1
+                made.resume_writing()  # which is no reason to parse more
+                await asyncio.sleep(0)
+            assert pieces >= len(sent) // PIECE_BYTES
+            await asyncio.sleep(0)
+            assert made.queue.empty()
+            assert transport.mock_calls[-1] == ("resume_reading",)
+
+    asyncio.run(scenario())
+    assert messages == [f"{number:06d}" for number in range(9000)]
+
+
+def test_who_does_not_read_gets_no_more_pongs() -> None:
+    async def scenario() -> None:
+        with stream([]) as (made, transport):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            made.pause_writing()  # the transport calls it when its buffer is full
+            transport.write.reset_mock()
+            made.data_received(frame(9, b"") * 2000)
+            await asyncio.sleep(0)
+            transport.write.assert_not_called()
+            assert transport.mock_calls[-1] == ("pause_reading",)
+            made.resume_writing()
+            for pieces in range(1, 4):
+                pongs = b"".join(call.args[0] for call in transport.write.mock_calls)
+                assert len(pongs) // 2 == min(2000, pieces * PIECE_BYTES // 6)
+                await asyncio.sleep(0)
+            assert made.held == b""
+            assert transport.mock_calls[-1] == ("resume_reading",)
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_waits_for_a_slow_model_is_not_taken_for_gone() -> None:
+    """Its pong comes behind its messages, which are not read before their turn."""
+
+    async def scenario() -> None:
+        slow = asyncio.Event()
+        ping = {"ws_ping_interval": 0.01, "ws_ping_timeout": 0.01}
+        with stream([], slow.wait, **ping) as (made, transport):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            made.data_received(frame(1, b"first") + frame(1, b"second"))
+            await asyncio.sleep(0.2)
+            assert transport.write.call_count > 2, "it has been asked several times"
+            transport.close.assert_not_called()
+            slow.set()
+            await asyncio.sleep(0.2)
+            transport.close.assert_called_once_with()
+
+    asyncio.run(scenario())

@@ -18,6 +18,7 @@ import uvicorn
 from ..errors import SettingInvalid
 from ..settings import Settings
 from .edge import Edge
+from .stream import Stream
 from .telemetry import log_as_json
 from .tracing import trace
 from .wire import Protocol
@@ -121,6 +122,7 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
         trace(edge, environment),
         loop="asyncio" if sys.platform == "win32" else "uvloop",
         http=partial(Protocol, edge),  # type: ignore[arg-type]  # uvicorn calls it
+        ws=Stream,
         lifespan="on",
         access_log=False,
         log_config=None,
