@@ -38,6 +38,9 @@ from starlette.testclient import (
 from uvicorn.server import (
     ServerState,
 )
+from websockets.exceptions import (
+    ConnectionClosedError,
+)
 from websockets.sync.client import (
     connect,
 )
@@ -64,6 +67,8 @@ from {{cookiecutter.__package_name}}.serving.service import (
     Service,
 )
 from {{cookiecutter.__package_name}}.serving.stream import (
+    MESSAGE_BYTES,
+    MOST_PARTS,
     PIECE_BYTES,
     Stream,
 )
@@ -179,6 +184,20 @@ def test_each_of_many_messages_at_once_is_answered_in_turn(
     assert ["error" in each for each in received] == [each == wrong for each in texts]
 
 
+def test_a_message_that_is_too_large_ends_its_stream(
+    shared: tuple[Running, Store],
+) -> None:
+    """Nor may a small one be inflated into a large one."""
+    service, _ = shared
+    with connect(f"ws://127.0.0.1:{service.port}{STREAM}") as socket:
+        assert socket.protocol.extensions == []
+        socket.send(" " * MESSAGE_BYTES)
+        assert "error" in json.loads(socket.recv(timeout=20))
+        socket.send(" " * (MESSAGE_BYTES + 1))
+        with pytest.raises(ConnectionClosedError, match=r"1009 \(message too big\)"):
+            socket.recv(timeout=20)
+
+
 def frame(opcode: int, text: bytes) -> bytes:
     """As a client sends it: final, short, and with a mask, here of zeros."""
     return bytes([0x80 | opcode, 0x80 | len(text), 0, 0, 0, 0]) + text
@@ -278,6 +297,22 @@ def test_a_client_that_waits_for_a_slow_model_is_not_taken_for_gone() -> None:
             transport.close.assert_not_called()
             slow.set()
             await asyncio.sleep(0.2)
+            transport.close.assert_called_once_with()
+
+    asyncio.run(scenario())
+
+
+def test_a_message_in_endless_parts_ends_its_stream() -> None:
+    async def scenario() -> None:
+        with stream([]) as (made, transport):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            first, more = b"\x01\x80\0\0\0\0", b"\x00\x80\0\0\0\0"
+            made.data_received(first + more * (MOST_PARTS - 1))
+            while made.held:
+                await asyncio.sleep(0)
+            transport.close.assert_not_called()
+            made.data_received(more)
             transport.close.assert_called_once_with()
 
     asyncio.run(scenario())

@@ -18,7 +18,7 @@ import uvicorn
 from ..errors import SettingInvalid
 from ..settings import Settings
 from .edge import Edge
-from .stream import Stream
+from .stream import MESSAGE_BYTES, Stream
 from .telemetry import log_as_json
 from .tracing import trace
 from .wire import Protocol
@@ -123,12 +123,13 @@ def run(edge: Edge, settings: Settings, environment: Mapping[str, str]) -> None:
         loop="asyncio" if sys.platform == "win32" else "uvloop",
         http=partial(Protocol, edge),  # type: ignore[arg-type]  # uvicorn calls it
         ws=Stream,
+        ws_max_size=min(settings.max_body_bytes, MESSAGE_BYTES),
+        ws_per_message_deflate=False,  # it would be inflated before its size is known
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here uses the client's address
-        ws_max_size=settings.max_body_bytes,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.deadline_s) + 1,
     )

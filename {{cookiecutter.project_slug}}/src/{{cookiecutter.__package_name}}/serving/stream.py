@@ -5,6 +5,7 @@ of them before anybody else has a turn, and answers pings whether it is read or 
 """
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import (
@@ -14,9 +15,18 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import (
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent
 
+# Bytes of one message. It is received whole, and hundreds of streams may be open, so a
+# larger request is for :predict, which counts what arrives.
+MESSAGE_BYTES = 131_072
+# A message may come in parts; without a limit, empty ones could come for ever.
+MOST_PARTS = 1000
+
 # Bytes that are parsed in one go: some hundred of the smallest messages. They are also
 # answered in one go, in some 20 ms.
 PIECE_BYTES = 4_096
+
+
+log = logging.getLogger(__name__)
 
 
 class Stream(WebSocketsSansIOProtocol):
@@ -38,6 +48,9 @@ class Stream(WebSocketsSansIOProtocol):
         if self.held and not self.read_paused and self.writable.is_set():
             piece, self.held = self.held[:PIECE_BYTES], self.held[PIECE_BYTES:]
             super().data_received(piece)
+            if len(self.frames) > MOST_PARTS and not self.conn.close_sent:
+                self.conn.fail(1009, f"expected at most {MOST_PARTS} parts")
+                self.handle_parser_exception()
             if self.held and not self.read_paused:
                 self.loop.call_soon(self.parse_held)
         if self.transport.is_closing():
@@ -46,6 +59,10 @@ class Stream(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
         elif not self.read_paused:
             self.transport.resume_reading()
+
+    def handle_parser_exception(self) -> None:
+        log.info("a stream is closed: %s", self.conn.close_sent)
+        super().handle_parser_exception()
 
     def resume_writing(self) -> None:
         super().resume_writing()
